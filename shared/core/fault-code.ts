@@ -1,0 +1,44 @@
+/**
+ * Every code a `Fault` can carry, with its HTTP status, exit code (cli.md) and one sentence for the reference page.
+ * Codes are stable: scripts and tests switch on them. Keep each group sorted.
+ */
+export const FAULTS = {
+  // files
+  disk_failed: { status: 500, exit: 1, means: "The disk reported an I/O error. The process stops rather than trust what it wrote." },
+  disk_full: { status: 507, exit: 1, means: "No space is left for a write that matters. Nothing was half written." },
+  file_denied: { status: 500, exit: 1, means: "The operating system refused access to a file." },
+  file_exists: { status: 409, exit: 1, means: "A file that must be new is already there." },
+  file_missing: { status: 404, exit: 1, means: "A file that must be there is not." },
+  file_not_regular: { status: 400, exit: 1, means: "A symlink, device, pipe or directory stands where a regular file must be." },
+  file_too_large: { status: 413, exit: 1, means: "A file is above its bound." },
+  file_unsafe: { status: 400, exit: 1, means: "A file or directory can be changed by a user who should not be able to." },
+  lock_held: { status: 409, exit: 1, means: "Another felhom process is using this data directory." },
+  // databases
+  db_busy: { status: 503, exit: 75, means: "The database stayed locked for too long." },
+  db_damaged: { status: 500, exit: 1, means: "The database file is damaged. Restore it from a backup." },
+  db_failed: { status: 500, exit: 1, means: "The database refused a statement." },
+  db_full: { status: 507, exit: 1, means: "The database's disk is full. Nothing was half written." },
+  db_newer: { status: 500, exit: 1, means: "The database was written by a newer felhom. Its data is untouched." },
+  // exec
+  exec_failed: { status: 500, exit: 1, means: "A program could not be started." },
+  exec_missing: { status: 500, exit: 1, means: "A program is not installed." },
+  // network
+  net_timeout: { status: 504, exit: 75, means: "No answer came within the time limit." },
+  net_tls: { status: 502, exit: 7, means: "The server's key is not the one that is pinned, or its certificate is not valid." },
+  net_too_large: { status: 502, exit: 1, means: "An answer was larger than its bound." },
+  net_unreachable: { status: 503, exit: 75, means: "No connection could be made." },
+  // input
+  bad_request: { status: 400, exit: 2, means: "The input is not of the form that is asked for." },
+  bad_settings: { status: 400, exit: 2, means: "A setting is unknown or has a value that is not allowed." },
+  not_found: { status: 404, exit: 1, means: "There is no such thing." },
+  conflict: { status: 409, exit: 9, means: "The thing has moved on since it was read." },
+  too_large: { status: 413, exit: 1, means: "The request body is above this route's bound." },
+  rate_limited: { status: 429, exit: 75, means: "Too many requests. Try again after the time that is named." },
+  unavailable: { status: 503, exit: 75, means: "This cannot be served just now." },
+  // access
+  denied: { status: 403, exit: 7, means: "This credential may not do that." },
+  revoked: { status: 401, exit: 7, means: "This host or credential was revoked." },
+  unauthenticated: { status: 401, exit: 7, means: "No valid credential was given." },
+} as const satisfies Record<string, { status: number; exit: number; means: string }>;
+
+export type FaultCode = keyof typeof FAULTS;

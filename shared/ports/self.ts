@@ -1,0 +1,11 @@
+/** What this process knows of itself, read once by `main.ts`. */
+export interface Self {
+  /** Path of the running felhom binary, to start itself again in another role. */
+  readonly exe: readonly [string, ...string[]];
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly version: string;
+  /** Resident memory now, in bytes. */
+  rssBytes(): number;
+}
