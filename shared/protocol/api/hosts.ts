@@ -1,0 +1,73 @@
+import * as z from "zod/mini";
+import { counter, envelope, hostId, labels, name, opaqueId, text, wallMs } from "../fields.ts";
+import { hostSpec } from "../spec.ts";
+
+/** `stale` and `down` are about contact; `drift`, `failed`, `degraded` come from the newest report; `unknown` is a host that has never reported. */
+export const hostHealth = z.enum(["ok", "drift", "failed", "degraded", "stale", "down", "unknown", "revoked"]);
+export type HostHealth = z.infer<typeof hostHealth>;
+
+/** What the hub says of a host. The hub is a courier: everything that matters is checked by the CLI from the envelopes of `hostDetail`. */
+export const hostItem = z.object({
+  host_id: hostId,
+  name,
+  labels,
+  health: hostHealth,
+  contact: z.enum(["up", "stale", "down", "never"]),
+  last_seen_at: z.nullable(wallMs),
+  agent_version: z.nullable(text(64)),
+  bundle_wanted: counter,
+  bundle_in_force: z.nullable(counter),
+  counts: z.nullable(z.object({ unchanged: counter, changed: counter, drifted: counter, failed: counter, skipped: counter, waiting: counter })),
+  spec_generation: counter,
+  mode: z.enum(["enforce", "monitor"]),
+  paused_until: z.nullable(wallMs),
+  note: z.nullable(text(256)),
+  created_at: wallMs,
+});
+export type HostItem = z.infer<typeof hostItem>;
+
+export const hostDetail = z.object({
+  ...hostItem.shape,
+  /** `host-cert`, or `grant` and `admission` of a host that a grant admitted. */
+  host_cert: z.nullable(envelope),
+  grant: z.nullable(envelope),
+  admission: z.nullable(envelope),
+  report: z.nullable(envelope),
+  report_received_at: z.nullable(wallMs),
+  facts: z.nullable(envelope),
+  facts_received_at: z.nullable(wallMs),
+  metrics: z.record(text(128), z.number()),
+  spec: hostSpec,
+  boot_id: z.nullable(text(64)),
+  address: z.nullable(text(64)),
+});
+export type HostDetail = z.infer<typeof hostDetail>;
+
+/** PUT /api/v1/hosts/{id}/spec, `if-match: "<generation>"`. The hub sets host id and the next generation. */
+export const specEdit = z.strictObject({
+  mode: z.enum(["enforce", "monitor"]),
+  paused_until: z.optional(wallMs),
+  interval_s: hostSpec.shape.interval_s,
+  fetch_windows: hostSpec.shape.fetch_windows,
+  apply_windows: hostSpec.shape.apply_windows,
+});
+export type SpecEdit = z.infer<typeof specEdit>;
+
+/** GET /api/v1/enrollments?state=pending. The words and claims are checked by the CLI from `statement`. */
+export const enrollmentItem = z.object({
+  request_id: opaqueId,
+  host_id: hostId,
+  state: z.enum(["pending", "approved", "rejected", "revoked"]),
+  /** The exact bytes the box signed, and its signature: base64url. */
+  statement: text(16_384),
+  signature: text(128),
+  address: text(64),
+  created_at: wallMs,
+});
+export type EnrollmentItem = z.infer<typeof enrollmentItem>;
+
+/** POST /api/v1/enrollments/{id}/approve. PUT /api/v1/hosts/{id}/certificate takes the same for a relabel. */
+export const approveRequest = z.strictObject({ host_cert: envelope });
+export const rejectRequest = z.strictObject({ reason: z.optional(text(256)) });
+/** POST /api/v1/hosts/{id}/revoke */
+export const revokeRequest = z.strictObject({ reason: z.optional(text(256)) });

@@ -1,0 +1,61 @@
+import * as z from "zod/mini";
+import { counter, envelope, hostId, opaqueId, text } from "./fields.ts";
+import { hostSpec } from "./spec.ts";
+
+export const SYNC_REQUEST_BYTES_MAX = 384 * 1024;
+export const SYNC_REPLY_BYTES_MAX = 12 * 1024 * 1024;
+export const OUTBOX_BATCH_BYTES_MAX = 256 * 1024;
+export const SYNC_WAIT_MS_MAX = 55_000;
+
+/** One row of the box's outbox. `return`, `report` and `facts` bodies are envelopes signed by the host; `event` and `metrics` are plain. */
+export const outboxItem = z.discriminatedUnion("kind", [
+  z.object({ seq: counter, kind: z.literal("return"), body: envelope }),
+  z.object({ seq: counter, kind: z.literal("report"), body: envelope }),
+  z.object({ seq: counter, kind: z.literal("facts"), body: envelope }),
+  z.object({ seq: counter, kind: z.literal("event"), body: z.record(text(64), z.union([text(2_048), z.number(), z.boolean(), z.null()])) }),
+  z.object({ seq: counter, kind: z.literal("metrics"), body: z.record(text(128), z.number()) }),
+]);
+export type OutboxItem = z.infer<typeof outboxItem>;
+
+/** Versions the box holds now; 0 is none. `spec` is the desired spec's generation, `cert` the certificate's serial. */
+export const have = z.object({ root: counter, cert: counter, bundle: counter, spec: counter });
+export type Have = z.infer<typeof have>;
+
+/** POST /agent/v1/sync, `authorization: Bearer <credential>`. */
+export const syncRequest = z.object({
+  v: counter,
+  protocol: counter,
+  host_id: hostId,
+  /** Random per boot of the machine; two at once mean a cloned box. */
+  boot_id: opaqueId,
+  /** Counts the agent's starts on this data directory; it falls when an old copy was restored. */
+  run: counter,
+  agent_version: text(64),
+  have,
+  /** The newest hub epoch the box has seen; 0 at first. */
+  hub_epoch: counter,
+  wait_ms: z.int().check(z.minimum(0), z.maximum(SYNC_WAIT_MS_MAX)),
+  outbox: z.array(outboxItem).check(z.maxLength(1_000)),
+  /** After a hub was restored: the box's newest verified documents, which the hub takes when they verify and are newer. */
+  offer: z.optional(z.object({ roots: z.array(envelope), cert: z.optional(envelope), bundle: z.optional(envelope) })),
+});
+export type SyncRequest = z.infer<typeof syncRequest>;
+
+/** Only what is newer than `have`. Unknown fields are ignored. */
+export const syncReply = z.object({
+  v: counter,
+  protocol: counter,
+  min_protocol: counter,
+  hub_epoch: counter,
+  /** Every outbox row up to here is durable at the hub. */
+  acked_seq: counter,
+  /** Wait this long before the next sync; 0 while requests are held. */
+  next_ms: counter,
+  roots: z.optional(z.array(envelope).check(z.maxLength(64))),
+  host_cert: z.optional(envelope),
+  bundle: z.optional(envelope),
+  spec: z.optional(hostSpec),
+  /** The hub lacks what this box holds: put it in the next request's `offer`. */
+  want_offer: z.optional(z.boolean()),
+});
+export type SyncReply = z.infer<typeof syncReply>;
