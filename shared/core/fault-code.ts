@@ -30,6 +30,7 @@ export const FAULTS = {
   // input
   bad_request: { status: 400, exit: 2, means: "The input is not of the form that is asked for." },
   bad_settings: { status: 400, exit: 2, means: "A setting is unknown or has a value that is not allowed." },
+  cancelled: { status: 409, exit: 1, means: "The question was not answered with yes." },
   not_found: { status: 404, exit: 1, means: "There is no such thing." },
   conflict: { status: 409, exit: 9, means: "The thing has moved on since it was read." },
   too_large: { status: 413, exit: 1, means: "The request body is above this route's bound." },

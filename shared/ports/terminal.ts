@@ -4,6 +4,8 @@ export interface Terminal {
   err(text: string): void;
   readonly outIsTty: boolean;
   readonly inIsTty: boolean;
+  /** Whether stderr is a terminal, so that progress may redraw a line. Absent: no. */
+  readonly errIsTty?: boolean;
   /** Width in cells; 80 when stdout is not a terminal. */
   readonly columns: number;
   /** Whether to emit SGR sequences on stdout (cli.md rule 3 was already applied). */
