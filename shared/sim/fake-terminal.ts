@@ -1,7 +1,7 @@
 import { Fault } from "../core/fault.ts";
 import type { Terminal } from "../ports/terminal.ts";
 import type { World } from "../ports/world.ts";
-import type { Call, Globals } from "./command.ts";
+import type { Call, Globals } from "../cli/command.ts";
 
 /** A terminal for tests: what was printed can be read back, questions are answered from a list. */
 export interface FakeTerminal extends Terminal {
