@@ -34,6 +34,7 @@ export const FAULTS = {
   not_found: { status: 404, exit: 1, means: "There is no such thing." },
   conflict: { status: 409, exit: 9, means: "The thing has moved on since it was read." },
   too_large: { status: 413, exit: 1, means: "The request body is above this route's bound." },
+  pipe_closed: { status: 499, exit: 0, means: "The reader of the output has gone; there is nobody left to answer." },
   rate_limited: { status: 429, exit: 75, means: "Too many requests. Try again after the time that is named." },
   unavailable: { status: 503, exit: 75, means: "This cannot be served just now." },
   // access
