@@ -39,7 +39,6 @@ function importsOf(path: string, text: string): readonly string[] {
 }
 
 const isTest = (path: string): boolean => path.endsWith(".test.ts") || path.startsWith("tests/") || path.includes("/testing/") || path.startsWith("shared/sim/");
-const roleOf = (path: string): string => path.split("/")[0] ?? "";
 
 /** From → what it may not import, and why. */
 const BANNED_IMPORTS: readonly { readonly from: RegExp; readonly to: RegExp; readonly because: string }[] = [
@@ -95,20 +94,19 @@ function withoutStrings(code: string): string {
   return /^\s*(import|export)\b.*\bfrom\b/.test(code) ? code : code.replace(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""');
 }
 
-/** Every source is reached from an entry, a script, or is a test. */
+/** Every source is reached from the entry or a script; tests do not count. */
 function unreached(sources: readonly Source[]): readonly Problem[] {
   const byPath = new Map(sources.map((source) => [source.path, source]));
-  const entries = sources.filter(({ path }) => path === "main.ts" || path.startsWith("scripts/") || path.startsWith("build/") || path.startsWith("tests/") || path.endsWith(".test.ts"));
+  const entries = sources.filter(({ path }) => path === "main.ts" || path.startsWith("scripts/") || path.startsWith("build/"));
   const isProduct = (path: string): boolean => !isTest(path) && !path.startsWith("scripts/") && !path.startsWith("build/");
   const seen = new Set<string>();
-  const walk = (path: string, productOnly: boolean): void => {
+  const walk = (path: string): void => {
     if (seen.has(path)) return;
     seen.add(path);
-    for (const next of byPath.get(path)?.imports ?? []) walk(next, productOnly);
+    for (const next of byPath.get(path)?.imports ?? []) walk(next);
   };
-  for (const { path } of entries.filter(({ path }) => !path.endsWith(".test.ts") && !path.startsWith("tests/"))) walk(path, true);
-  const dead = sources.filter(({ path }) => isProduct(path) && !seen.has(path)).map(({ path }): Problem => `${path}: nothing in the product reaches it (a test alone is no use for a file)`);
-  return dead;
+  for (const { path } of entries) walk(path);
+  return sources.filter(({ path }) => isProduct(path) && !seen.has(path)).map(({ path }): Problem => `${path}: nothing in the product reaches it (a test alone is no use for a file)`);
 }
 
 function versions(): readonly Problem[] {
