@@ -67,7 +67,7 @@ export function auditAnchor(db: Database): AuditAnchor {
 }
 
 /** Oldest first after `afterSeq`, or newest first before `beforeSeq`. */
-export async function listAudit(db: Database, page: { readonly beforeSeq: number; readonly limit: number }): Promise<readonly AuditRow[]> {
+export function listAudit(db: Database, page: { readonly beforeSeq: number; readonly limit: number }): readonly AuditRow[] {
   return db.all<AuditRow>("audit.list", `SELECT ${COLUMNS} FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?`, page.beforeSeq, page.limit);
 }
 
@@ -87,16 +87,15 @@ function* rowsFrom(db: Database, afterSeq: number): Generator<AuditRow> {
   }
 }
 
-/** Removes the oldest rows up to `uptoSeq`, never the head, and leaves the anchor they chain to. Returns how many went. */
+/** Inside a transaction. Removes the oldest rows up to `uptoSeq`, never the head, and leaves the anchor they chain to. Returns how many went. */
 export function pruneAudit(db: Database, uptoSeq: number): number {
-  return db.transaction("audit.prune", () => {
-    const last = db.get<AuditAnchor>(
-      "audit.prune",
-      "SELECT seq, hash FROM audit WHERE seq <= ? AND seq < (SELECT max(seq) FROM audit) ORDER BY seq DESC LIMIT 1",
-      uptoSeq,
-    );
-    if (last === undefined) return 0;
-    db.run("audit.prune", "INSERT INTO audit_anchor (one, seq, hash) VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, hash = excluded.hash", last.seq, last.hash);
-    return db.run("audit.prune", "DELETE FROM audit WHERE seq <= ?", last.seq).changes;
-  });
+  const last = db.get<AuditAnchor>("audit.prune", "SELECT seq, hash FROM audit WHERE seq <= ? AND seq < (SELECT max(seq) FROM audit) ORDER BY seq DESC LIMIT 1", uptoSeq);
+  if (last === undefined) return 0;
+  db.run(
+    "audit.prune",
+    "INSERT INTO audit_anchor (one, seq, hash) VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
+    last.seq,
+    last.hash,
+  );
+  return db.run("audit.prune", "DELETE FROM audit WHERE seq <= ?", last.seq).changes;
 }

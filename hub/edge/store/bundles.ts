@@ -62,15 +62,15 @@ export function newestBundleVersion(db: Database): number {
   return db.get<{ version: number }>("bundles.newest", "SELECT coalesce(max(version), 0) AS version FROM bundles")?.version ?? 0;
 }
 
-export async function findBundle(db: Database, version: number): Promise<(BundleRow & { readonly envelope: string }) | undefined> {
+export function findBundle(db: Database, version: number): (BundleRow & { readonly envelope: string }) | undefined {
   return db.get("bundles.find", `SELECT ${COLUMNS}, envelope FROM bundles WHERE version = ?`, version);
 }
 
-export async function listBundles(db: Database, beforeVersion: number, limit: number): Promise<readonly BundleRow[]> {
+export function listBundles(db: Database, beforeVersion: number, limit: number): readonly BundleRow[] {
   return db.all<BundleRow>("bundles.list", `SELECT ${COLUMNS} FROM bundles WHERE version < ? ORDER BY version DESC LIMIT ?`, beforeVersion, limit);
 }
 
 /** True when any kept bundle names this blob. */
-export async function isBlobNamed(db: Database, sha256: string): Promise<boolean> {
+export function isBlobNamed(db: Database, sha256: string): boolean {
   return db.get("bundles.names", "SELECT 1 AS one FROM bundle_blobs WHERE sha256 = ? LIMIT 1", sha256) !== undefined;
 }

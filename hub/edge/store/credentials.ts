@@ -38,8 +38,8 @@ export const SESSION_PREFIX = "fos_";
 export const TOKEN_PREFIX = "fot_";
 export const TOKENS_MAX = 1_000;
 export const SESSIONS_PER_KEY_MAX = 64;
-/** `last_used_at` is written at most this often, so that reading does not mean writing. */
 const LAST_USED_STEP_MS = 60_000;
+const TOKEN_COLUMNS = "token_id, name, role, created_at, expires_at, last_used_at";
 
 export const makeSecret = (prefix: string, random: Uint8Array): string => `${prefix}${base64url(random)}`;
 export const secretHash = (secret: string): string => sha256Hex(utf8(secret));
@@ -76,7 +76,7 @@ export function insertSession(db: Database, session: SessionRow & { readonly sec
   db.run("sessions.bound", "DELETE FROM sessions WHERE key_id = ? AND session_id NOT IN (SELECT session_id FROM sessions WHERE key_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?)", session.key_id, session.key_id, SESSIONS_PER_KEY_MAX);
 }
 
-export async function findSession(db: Database, secret: string, nowMs: number): Promise<SessionRow | undefined> {
+export function findSession(db: Database, secret: string, nowMs: number): SessionRow | undefined {
   return db.get<SessionRow>("sessions.find", "SELECT session_id, key_id, role, expires_at FROM sessions WHERE secret_sha256 = ? AND expires_at > ?", secretHash(secret), nowMs);
 }
 
@@ -110,21 +110,25 @@ export function insertToken(db: Database, token: Omit<TokenRow, "last_used_at"> 
   return true;
 }
 
-export async function findToken(db: Database, secret: string, nowMs: number): Promise<TokenRow | undefined> {
-  const row = db.get<TokenRow>(
+export function findToken(db: Database, secret: string, nowMs: number): TokenRow | undefined {
+  return db.get<TokenRow>(
     "tokens.find",
-    "SELECT token_id, name, role, created_at, expires_at, last_used_at FROM tokens WHERE secret_sha256 = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
+    `SELECT ${TOKEN_COLUMNS} FROM tokens WHERE secret_sha256 = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`,
     secretHash(secret),
     nowMs,
   );
-  if (row !== undefined && (row.last_used_at ?? 0) + LAST_USED_STEP_MS <= nowMs) {
-    db.run("tokens.used", "UPDATE tokens SET last_used_at = ? WHERE token_id = ?", nowMs, row.token_id);
-  }
-  return row;
 }
 
-export async function listTokens(db: Database, afterId: string, limit: number): Promise<readonly TokenRow[]> {
-  return db.all<TokenRow>("tokens.list", "SELECT token_id, name, role, created_at, expires_at, last_used_at FROM tokens WHERE revoked_at IS NULL AND token_id > ? ORDER BY token_id LIMIT ?", afterId, limit);
+/** Whether a use is worth writing down: at most once a minute, so that reading does not mean writing. */
+export const isUseStale = (token: TokenRow, nowMs: number): boolean => (token.last_used_at ?? 0) + LAST_USED_STEP_MS <= nowMs;
+
+/** Inside a transaction. */
+export function touchToken(db: Database, tokenId: string, nowMs: number): void {
+  db.run("tokens.used", "UPDATE tokens SET last_used_at = ? WHERE token_id = ?", nowMs, tokenId);
+}
+
+export function listTokens(db: Database, afterId: string, limit: number): readonly TokenRow[] {
+  return db.all<TokenRow>("tokens.list", `SELECT ${TOKEN_COLUMNS} FROM tokens WHERE revoked_at IS NULL AND token_id > ? ORDER BY token_id LIMIT ?`, afterId, limit);
 }
 
 /** Inside a transaction. False when there is no such live token. */

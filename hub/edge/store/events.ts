@@ -64,7 +64,7 @@ export interface EventFilter {
   readonly order: "oldest-first" | "newest-first";
 }
 
-export async function listEvents(db: Database, filter: EventFilter): Promise<readonly EventRow[]> {
+export function listEvents(db: Database, filter: EventFilter): readonly EventRow[] {
   const where: string[] = ["1 = 1"];
   const params: SqlValue[] = [];
   const and = (condition: string, ...values: readonly SqlValue[]): void => {

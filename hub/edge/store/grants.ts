@@ -52,11 +52,11 @@ export function insertGrant(db: Database, grant: Pick<GrantRow, "grant_id" | "en
   );
 }
 
-export async function findGrant(db: Database, grantId: string): Promise<GrantRow | undefined> {
+export function findGrant(db: Database, grantId: string): GrantRow | undefined {
   return db.get<GrantRow>("grants.find", `SELECT ${COLUMNS} FROM grants WHERE grant_id = ?`, grantId);
 }
 
-export async function listGrants(db: Database, afterId: string, limit: number): Promise<readonly GrantRow[]> {
+export function listGrants(db: Database, afterId: string, limit: number): readonly GrantRow[] {
   return db.all<GrantRow>("grants.list", `SELECT ${COLUMNS} FROM grants WHERE grant_id > ? ORDER BY grant_id LIMIT ?`, afterId, limit);
 }
 

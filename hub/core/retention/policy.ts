@@ -1,0 +1,56 @@
+/**
+ * What the hub forgets, and when. Only stories are forgotten: events, old audit rows behind an anchor, answers kept for retries, dead
+ * sessions, old bundles that nobody enforces. What a disaster is recovered from is not in this table and no code here can
+ * name it: roots, host certificates, admissions, grants, desired specs, credentials, the current bundle and every bundle in force
+ * with its blobs, the audit head.
+ *
+ * Age is judged by a wall clock that may jump, so each limit by age spares the newest `rowsMin`: a clock one year ahead costs old
+ * stories, never all of them.
+ */
+import type { EVENT_KINDS } from "../../../shared/protocol/api/fleet.ts";
+
+type EventKind = (typeof EVENT_KINDS)[number];
+
+export interface Keep {
+  readonly rowsMax: number;
+  readonly rowsMin: number;
+  readonly ageMs: number;
+}
+
+const DAY_MS = 86_400_000;
+const ROUTINE: Keep = { rowsMax: 100_000, rowsMin: 1_000, ageMs: 14 * DAY_MS };
+const NOTABLE: Keep = { rowsMax: 100_000, rowsMin: 5_000, ageMs: 90 * DAY_MS };
+const RARE: Keep = { rowsMax: 50_000, rowsMin: 5_000, ageMs: 400 * DAY_MS };
+
+export const KEEP_EVENTS = {
+  "host.enroll-requested": NOTABLE,
+  "host.approved": RARE,
+  "host.rejected": RARE,
+  "host.revoked": RARE,
+  "host.relabelled": RARE,
+  "host.stale": NOTABLE,
+  "host.down": NOTABLE,
+  "host.recovered": NOTABLE,
+  "host.cloned": RARE,
+  "host.rolled-back": RARE,
+  "host.changed": ROUTINE,
+  "host.drifted": NOTABLE,
+  "host.failed": NOTABLE,
+  "host.degraded": NOTABLE,
+  "host.converged": ROUTINE,
+  "host.spec-edited": RARE,
+  "bundle.published": RARE,
+  "root.rotated": RARE,
+  "grant.created": RARE,
+  "grant.revoked": RARE,
+  "hub.started": NOTABLE,
+  "hub.restored": RARE,
+  "hub.limit-hit": ROUTINE,
+  "agent.event": ROUTINE,
+} as const satisfies Record<EventKind, Keep>;
+
+export const KEEP_AUDIT: Keep = { rowsMax: 1_000_000, rowsMin: 100_000, ageMs: 800 * DAY_MS };
+/** Besides the current one and every one in force. */
+export const KEEP_BUNDLES: Keep = { rowsMax: 500, rowsMin: 20, ageMs: 180 * DAY_MS };
+/** A blob that no bundle names may be the first half of a publish. */
+export const KEEP_UNNAMED_BLOB_MS = 7 * DAY_MS;

@@ -1,0 +1,54 @@
+/** One bounded sweep per kind of thing: each statement removes at most `PRUNE_ROWS_MAX` rows, so that no sync waits behind one. */
+import type { Keep } from "../../core/retention/policy.ts";
+import type { Database } from "../../../shared/ports/databases.ts";
+import { pruneAudit } from "./audit.ts";
+import type { EventKind } from "./events.ts";
+
+export const PRUNE_ROWS_MAX = 2_000;
+
+export function pruneEvents(db: Database, kind: EventKind, keep: Keep, nowMs: number): number {
+  return db.run(
+    "events.prune",
+    `DELETE FROM events WHERE seq IN (
+       SELECT seq FROM events
+       WHERE kind = ?1
+         AND seq <= coalesce((SELECT seq FROM events WHERE kind = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2), 0)
+         AND (at < ?3 OR seq <= coalesce((SELECT seq FROM events WHERE kind = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?4), 0))
+       ORDER BY seq LIMIT ?5)`,
+    kind,
+    keep.rowsMin,
+    nowMs - keep.ageMs,
+    keep.rowsMax,
+    PRUNE_ROWS_MAX,
+  ).changes;
+}
+
+/** Rows are removed from the old end only, so the chain stays whole from its anchor on. */
+export function pruneOldAudit(db: Database, keep: Keep, nowMs: number): number {
+  const bounds = db.get<{ low: number | null; high: number | null }>("audit.bounds", "SELECT min(seq) AS low, max(seq) AS high FROM audit");
+  if (bounds === undefined || bounds.low === null || bounds.high === null) return 0;
+  const spared = bounds.high - keep.rowsMin;
+  const tooMany = bounds.high - keep.rowsMax;
+  const fresh = db.get<{ seq: number }>("audit.fresh", "SELECT seq FROM audit WHERE seq >= ? AND at >= ? ORDER BY seq LIMIT 1", bounds.low, nowMs - keep.ageMs);
+  const old = fresh === undefined ? bounds.high : fresh.seq - 1;
+  const upto = Math.min(spared, Math.max(old, tooMany), bounds.low + PRUNE_ROWS_MAX - 1);
+  return upto < bounds.low ? 0 : pruneAudit(db, upto);
+}
+
+/** `inForce` is every version that a host enforces or was last told of; those, the newest `rowsMin` and the current one stay. */
+export function pruneBundles(db: Database, keep: Keep, inForce: readonly number[], nowMs: number): number {
+  return db.run(
+    "bundles.prune",
+    `DELETE FROM bundles WHERE version IN (
+       SELECT version FROM bundles
+       WHERE version NOT IN (SELECT value FROM json_each(?1))
+         AND version <= coalesce((SELECT version FROM bundles ORDER BY version DESC LIMIT 1 OFFSET ?2), 0)
+         AND (received_at < ?3 OR version <= coalesce((SELECT version FROM bundles ORDER BY version DESC LIMIT 1 OFFSET ?4), 0))
+       ORDER BY version LIMIT ?5)`,
+    JSON.stringify(inForce),
+    keep.rowsMin,
+    nowMs - keep.ageMs,
+    keep.rowsMax,
+    PRUNE_ROWS_MAX,
+  ).changes;
+}
