@@ -35,10 +35,13 @@ export const FAULTS = {
   conflict: { status: 409, exit: 9, means: "The thing has moved on since it was read." },
   too_large: { status: 413, exit: 1, means: "The request body is above this route's bound." },
   pipe_closed: { status: 499, exit: 0, means: "The reader of the output has gone; there is nobody left to answer." },
+  precondition_required: { status: 428, exit: 2, means: "An edit must say which generation it edits, with If-Match." },
   rate_limited: { status: 429, exit: 75, means: "Too many requests. Try again after the time that is named." },
   unavailable: { status: 503, exit: 75, means: "This cannot be served just now." },
   // access
+  challenge_unknown: { status: 401, exit: 7, means: "The challenge is unknown or has expired. Ask for a new one and sign that." },
   denied: { status: 403, exit: 7, means: "This credential may not do that." },
+  refused: { status: 422, exit: 7, means: "Something signed did not verify. The refusal says which check fired." },
   revoked: { status: 401, exit: 7, means: "This host or credential was revoked." },
   unauthenticated: { status: 401, exit: 7, means: "No valid credential was given." },
 } as const satisfies Record<string, { status: number; exit: number; means: string }>;
