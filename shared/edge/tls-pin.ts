@@ -1,0 +1,84 @@
+/**
+ * HTTPS to a server that is known by the hash of its public key. Bun's fetch never calls `checkServerIdentity` when
+ * `rejectUnauthorized` is false (measured), so pinning takes two steps: look at the certificate over a connection that carries
+ * nothing, compare the SHA-256 of its SubjectPublicKeyInfo with the pins, then fetch with exactly that certificate as the only
+ * authority and compare again in the callback. The certificate is remembered per origin and set of pins, for this process.
+ * A certificate that somebody else issued is checked against the system's authorities and the pin, both.
+ */
+import { base64url } from "../core/bytes.ts";
+import { Fault } from "../core/fault.ts";
+import { sha256 } from "../core/sha256.ts";
+import { spkiOf } from "./spki.ts";
+
+const REMEMBERED_MAX = 16;
+
+/** What was seen and matched, for as long as its owner keeps it. */
+export type PinMemory = Map<string, BunFetchRequestInitTLS>;
+
+export interface PinnedTls {
+  readonly tls: BunFetchRequestInitTLS;
+  readonly wasCached: boolean;
+  forget(): void;
+}
+
+export async function pinnedTls(remembered: PinMemory, url: string, pins: readonly string[], timeoutMs: number, stop: AbortSignal): Promise<PinnedTls> {
+  const { origin, hostname, port } = new URL(url);
+  const key = `${origin} ${pins.join(" ")}`;
+  const forget = (): void => void remembered.delete(key);
+  const known = remembered.get(key);
+  if (known !== undefined) return { tls: known, wasCached: true, forget };
+  const certificate = await peerCertificate(hostname.replace(/^\[|\]$/g, ""), port === "" ? 443 : Number(port), timeoutMs, stop);
+  if (!pins.includes(pinOf(certificate.raw))) throw wrongKey(origin);
+  const tls: BunFetchRequestInitTLS = {
+    ...(certificate.selfIssued ? { ca: pemOf(certificate.raw) } : {}),
+    checkServerIdentity: (_host, peer) => (pins.includes(pinOf(peer.raw)) ? undefined : wrongKey(origin)),
+  };
+  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+  remembered.set(key, tls);
+  return { tls, wasCached: false, forget };
+}
+
+function wrongKey(origin: string): Fault {
+  return new Fault("net_tls", `Cannot trust ${origin}: its key is not one that is pinned`, {
+    facts: { origin },
+    remedy: "Check that this is the right server. If its key was replaced, publish a root with the new pin first.",
+  });
+}
+
+/** base64url of the SHA-256 of the certificate's SubjectPublicKeyInfo. */
+function pinOf(der: Uint8Array): string {
+  return base64url(sha256(spkiOf(der)));
+}
+
+function pemOf(der: Uint8Array): string {
+  const lines = Buffer.from(der).toString("base64").match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+}
+
+async function peerCertificate(host: string, port: number, timeoutMs: number, stop: AbortSignal): Promise<{ raw: Uint8Array; selfIssued: boolean }> {
+  const { connect } = await import("node:tls");
+  const isName = !/^[0-9.]+$|:/.test(host);
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, rejectUnauthorized: false, ...(isName ? { servername: host } : {}) });
+    const fail = (fault: Fault): void => {
+      stop.removeEventListener("abort", stopped);
+      socket.destroy();
+      reject(fault);
+    };
+    const stopped = (): void => fail(new Fault("net_timeout", `Cannot reach ${host}:${port}: no TLS handshake in time`, { facts: { host, port } }));
+    if (stop.aborted) {
+      stopped();
+      return;
+    }
+    stop.addEventListener("abort", stopped);
+    socket.setTimeout(timeoutMs, stopped);
+    socket.on("error", (error) => fail(new Fault("net_unreachable", `Cannot reach ${host}:${port}: no TLS connection`, { facts: { host, port }, cause: error })));
+    socket.on("secureConnect", () => {
+      const peer = socket.getPeerCertificate(false);
+      stop.removeEventListener("abort", stopped);
+      socket.destroy();
+      if (peer.raw === undefined) reject(new Fault("net_tls", `Cannot trust ${host}:${port}: it showed no certificate`, { facts: { host, port } }));
+      else resolve({ raw: new Uint8Array(peer.raw), selfIssued: JSON.stringify(peer.subject) === JSON.stringify(peer.issuer) });
+    });
+  });
+}
