@@ -47,7 +47,7 @@ test("a service that dies after it ran is started again", async () => {
     stop.signal,
   );
   await new Promise<void>((resolve) => setImmediate(resolve));
-  await world.sim.advance(60_000);
+  await world.clock.advance(60_000);
   await again.promise;
   stop.abort();
   expect((await ended).because).toBe("stopped");
