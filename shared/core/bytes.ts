@@ -60,6 +60,26 @@ export function base32(bytes: Uint8Array): string {
   return text;
 }
 
+/** Decodes canonical lower-case base32 without padding; `undefined` for anything else. */
+export function fromBase32(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(Math.floor((text.length * 5) / 8));
+  let filled = 0;
+  let bits = 0;
+  let held = 0;
+  for (const letter of text) {
+    const value = BASE32.indexOf(letter);
+    if (value < 0) return undefined;
+    held = (held << 5) | value;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes[filled++] = held >>> bits;
+      held &= (1 << bits) - 1;
+    }
+  }
+  return base32(bytes) === text ? bytes : undefined;
+}
+
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let at = 0;
