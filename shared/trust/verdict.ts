@@ -38,6 +38,10 @@ export const REFUSALS = {
   // sealed secrets
   secret_unopenable: "The sealed secrets do not open with this host's box key.",
   secret_misplaced: "The sealed secrets were made for another host, fleet or bundle.",
+  // join codes
+  join_code_damaged: "The join code was not copied whole.",
+  join_code_malformed: "This is not a join code.",
+  join_code_newer: "The join code was made by a newer felhom.",
   // bundle content
   blob_mismatch: "A file's bytes are not those the manifest names.",
   blob_missing: "A file that the manifest names has not been fetched.",
