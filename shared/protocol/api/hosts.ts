@@ -43,7 +43,12 @@ export const hostDetail = z.object({
 });
 export type HostDetail = z.infer<typeof hostDetail>;
 
-/** PUT /api/v1/hosts/{id}/spec, `if-match: "<generation>"`. The hub sets host id and the next generation. */
+/**
+ * GET /api/v1/hosts → `page("HostList", hostItem)`, by name; `contact=`, `health=`, `name=<glob>`, `label=<key>=<value>`, `cursor`, `limit`; ETag.
+ * GET /api/v1/hosts/{id} → `one("Host", hostDetail)`. GET /api/v1/hosts/{id}/timeline → `page("EventList", eventItem)`, newest first.
+ * GET /api/v1/hosts/{id}/spec → `one("Spec", hostSpec)` with ETag `"<generation>"`.
+ * PUT /api/v1/hosts/{id}/spec, `if-match: "<generation>"` → 200 the same. The hub sets host id and the next generation; 428 without If-Match, 409 when it moved on.
+ */
 export const specEdit = z.strictObject({
   mode: z.enum(["enforce", "monitor"]),
   paused_until: z.optional(wallMs),
@@ -53,7 +58,7 @@ export const specEdit = z.strictObject({
 });
 export type SpecEdit = z.infer<typeof specEdit>;
 
-/** GET /api/v1/enrollments?state=pending. The words and claims are checked by the CLI from `statement`. */
+/** GET /api/v1/enrollments?state=pending → `page("EnrollmentList", enrollmentItem)`. The words and claims are checked by the CLI from `statement`. */
 export const enrollmentItem = z.object({
   request_id: opaqueId,
   host_id: hostId,
@@ -66,8 +71,9 @@ export const enrollmentItem = z.object({
 });
 export type EnrollmentItem = z.infer<typeof enrollmentItem>;
 
-/** POST /api/v1/enrollments/{id}/approve. PUT /api/v1/hosts/{id}/certificate takes the same for a relabel. */
+/** POST /api/v1/enrollments/{id}/approve → 200 `one("Enrollment", enrollmentItem)`. PUT /api/v1/hosts/{id}/certificate takes the same for a relabel → 200 `one("Host", hostItem)`. */
 export const approveRequest = z.strictObject({ host_cert: envelope });
+/** POST /api/v1/enrollments/{id}/reject → 200 `one("Enrollment", enrollmentItem)`. */
 export const rejectRequest = z.strictObject({ reason: z.optional(text(256)) });
-/** POST /api/v1/hosts/{id}/revoke */
+/** POST /api/v1/hosts/{id}/revoke → 200 `one("Host", hostItem)` */
 export const revokeRequest = z.strictObject({ reason: z.optional(text(256)) });
