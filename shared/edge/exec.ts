@@ -106,8 +106,8 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function ending(process: { readonly exitCode: number | null; readonly signalCode: string | null }): { code: number | null; signal: string | null } {
-  return process.signalCode === null ? { code: process.exitCode, signal: null } : { code: null, signal: process.signalCode };
+function ending(process: { readonly exitCode: number | null; readonly signalCode: string | number | null }): { code: number | null; signal: string | null } {
+  return process.signalCode === null ? { code: process.exitCode, signal: null } : { code: null, signal: String(process.signalCode) };
 }
 
 /** Reads a pipe to its end, keeps the first `bytesMax`, drops the rest, so that a chatty child never blocks. */

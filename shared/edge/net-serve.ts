@@ -25,6 +25,7 @@ function serveTcp(op: string, { address, port, tls, bodyBytesMax }: TcpListen, h
       hostname: address,
       port,
       ...(tls === undefined ? {} : { tls: { cert: tls.certPem, key: tls.keyPem } }),
+      idleTimeout: IDLE_SECONDS,
       ...options(bodyBytesMax),
       fetch: (request, server) => handler(request, peerOf(request, server)),
     });
@@ -53,9 +54,9 @@ function serveUnix(op: string, { path, mode, bodyBytesMax }: UnixListen, handler
   }
 }
 
-function options(bodyBytesMax: number): { readonly maxRequestBodySize: number; readonly idleTimeout: number; readonly development: false; readonly error: () => Response } {
+function options(bodyBytesMax: number): { readonly maxRequestBodySize: number; readonly development: false; readonly error: () => Response } {
   // Handlers answer for their own errors; what still gets here says nothing of the inside.
-  return { maxRequestBodySize: bodyBytesMax, idleTimeout: IDLE_SECONDS, development: false, error: () => new Response(null, { status: 500 }) };
+  return { maxRequestBodySize: bodyBytesMax, development: false, error: () => new Response(null, { status: 500 }) };
 }
 
 function peerOf(request: Request, server: Bun.Server<undefined>): Peer {
