@@ -14,6 +14,11 @@ export interface Command {
   readonly options: readonly Option[];
   /** Adds `--dry-run`, `--yes` and `--reason`. */
   readonly mutates: boolean;
+  /**
+   * Only where two roles have a command of the same path (`status`, `doctor`): the box's command says here whether this machine is
+   * a box (an agent's socket or data directory is there). Otherwise the operator's command runs.
+   */
+  readonly isHere?: (call: Call) => boolean;
   readonly load: () => Promise<{ readonly run: Run }>;
 }
 

@@ -23,6 +23,7 @@ export const FAULTS = {
   exec_failed: { status: 500, exit: 1, means: "A program could not be started." },
   exec_missing: { status: 500, exit: 1, means: "A program is not installed." },
   // network
+  hub_nonsense: { status: 502, exit: 1, means: "The hub answered something that is not of the agreed form. It may be another version, or not a hub." },
   net_timeout: { status: 504, exit: 75, means: "No answer came within the time limit." },
   net_tls: { status: 502, exit: 7, means: "The server's key is not the one that is pinned, or its certificate is not valid." },
   net_too_large: { status: 502, exit: 1, means: "An answer was larger than its bound." },
@@ -44,6 +45,7 @@ export const FAULTS = {
   refused: { status: 422, exit: 7, means: "Something signed did not verify. The refusal says which check fired." },
   revoked: { status: 401, exit: 7, means: "This host or credential was revoked." },
   unauthenticated: { status: 401, exit: 7, means: "No valid credential was given." },
+  unverified: { status: 422, exit: 7, means: "What the hub gave does not verify against the fleet's trust root. Nothing was done with it." },
 } as const satisfies Record<string, { status: number; exit: number; means: string }>;
 
 export type FaultCode = keyof typeof FAULTS;

@@ -1,0 +1,31 @@
+import type { ExitCode } from "../shared/cli/command.ts";
+import type { Terminal } from "../shared/ports/terminal.ts";
+import type { World } from "../shared/ports/world.ts";
+import { PROTOCOL } from "../shared/protocol/version.ts";
+import { VERSION } from "../shared/version.ts";
+import type { Tables } from "./tables.ts";
+
+/**
+ * The command line's entry: everything but the long-running roles comes through here. `version` is answered at once: no parser,
+ * no table, no World (a `get world()` of the caller is then never called). All else is loaded when it is known to be needed.
+ */
+export interface Invocation {
+  /** Without the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly terminal: Terminal;
+  readonly world: World;
+  /** Tables of the other roles, by noun. */
+  readonly tables: Tables;
+}
+
+export async function runCommand(invocation: Invocation): Promise<ExitCode> {
+  const [first, ...more] = invocation.argv;
+  if ((first === "version" || first === "--version" || first === "-V") && more.length === 0) {
+    invocation.terminal.out(`felhom ${VERSION} (protocol ${PROTOCOL}, bun ${Bun.version})\n`);
+    return 0;
+  }
+  const { run } = await import("./run.ts");
+  return run(invocation);
+}
