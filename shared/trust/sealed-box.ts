@@ -22,7 +22,7 @@ export async function loadSealedBox(): Promise<SealedBox> {
   const { default: sodium } = await import("libsodium-wrappers");
   await sodium.ready;
   // As crypto_box_seal defines it: BLAKE2b-192 over both public keys. The ephemeral key is used once, so the nonce is too.
-  const nonceOf = (ephemeral: Uint8Array, receiver: Uint8Array) => sodium.crypto_generichash(NONCE_BYTES, concat(ephemeral, receiver));
+  const nonceOf = (ephemeral: Uint8Array, receiver: Uint8Array) => sodium.crypto_generichash(NONCE_BYTES, concat(ephemeral, receiver), null);
   return {
     seal(message, boxPublicKey, ephemeralSeed) {
       const safe = checkBoxKey(boxPublicKey);
