@@ -24,7 +24,9 @@ process.on("SIGINT", () => (stop.signal.aborted ? process.exit(130) : stop.abort
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`felhom: ${isFault(error) ? `${error.message}\n  code ${error.code}${error.remedy === undefined ? "" : `\n  next ${error.remedy}`}` : flatten(error)}\n`);
+    process.stderr.write(
+      `felhom: ${isFault(error) ? `${error.message}\n  code ${error.code}${error.remedy === undefined ? "" : `\n  next ${error.remedy}`}` : flatten(error)}\n`,
+    );
     process.exit(isFault(error) ? error.exit : 1);
   },
 );
@@ -69,17 +71,29 @@ async function serve(role: ServiceRole, argv: readonly string[]): Promise<number
   async function compose(which: ServiceRole, from: typeof given): Promise<[readonly Service[], Awaited<ReturnType<typeof worldFor>>]> {
     switch (which) {
       case "agent": {
-        const [{ compose: services }, { agentSettingsFrom }, { flat }] = await Promise.all([import("./agent/mode.ts"), import("./agent/settings.ts"), roleSettings("agent", from)]);
+        const [{ compose: services }, { agentSettingsFrom }, { flat }] = await Promise.all([
+          import("./agent/mode.ts"),
+          import("./agent/settings.ts"),
+          roleSettings("agent", from),
+        ]);
         const world = await worldFor(which, flat);
         return [services(agentSettingsFrom(flat, self, homedir()), world), world];
       }
       case "hub": {
-        const [{ compose: services }, { hubSettingsFrom }, { flat }] = await Promise.all([import("./hub/mode.ts"), import("./hub/settings.ts"), roleSettings("hub", from)]);
+        const [{ compose: services }, { hubSettingsFrom }, { flat }] = await Promise.all([
+          import("./hub/mode.ts"),
+          import("./hub/settings.ts"),
+          roleSettings("hub", from),
+        ]);
         const world = await worldFor(which, flat);
         return [services(hubSettingsFrom(flat, self, homedir()), world), world];
       }
       case "watchdog": {
-        const [{ compose: services }, { agentPaths }, { flat }] = await Promise.all([import("./agent/watchdog/mode.ts"), import("./agent/settings.ts"), roleSettings("watchdog", from)]);
+        const [{ compose: services }, { agentPaths }, { flat }] = await Promise.all([
+          import("./agent/watchdog/mode.ts"),
+          import("./agent/settings.ts"),
+          roleSettings("watchdog", from),
+        ]);
         const world = await worldFor(which, flat);
         return [services(agentPaths(flat, self, homedir()), world), world];
       }

@@ -51,7 +51,11 @@ function compile(target: Target): void {
   run(["mv", join(stage, "felhom"), join(out, name)]);
   rmSync(stage, { recursive: true, force: true });
   if (target === native) for (const link of ["felhom-sign", "felhom-watchdog"]) relink("felhom", join(out, link));
-  process.stdout.write(`${createHash("sha256").update(readFileSync(join(out, name))).digest("hex")}  ${name}\n`);
+  process.stdout.write(
+    `${createHash("sha256")
+      .update(readFileSync(join(out, name)))
+      .digest("hex")}  ${name}\n`,
+  );
 }
 
 /** The Bun that the binary carries: the pinned npm package of that platform, fetched by npm, which checks it against the lockfile's integrity. */
@@ -63,7 +67,19 @@ function runtime(target: Target): string {
   if (existsSync(fetched)) return fetched;
   mkdirSync(cache, { recursive: true });
   run(["cp", join(root, "package.json"), join(root, "package-lock.json"), cache]);
-  run(["npm", "ci", "--prefix", cache, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--force", "--os=linux", `--cpu=${TARGETS[target].cpu}`]);
+  run([
+    "npm",
+    "ci",
+    "--prefix",
+    cache,
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+    "--force",
+    "--os=linux",
+    `--cpu=${TARGETS[target].cpu}`,
+  ]);
   return fetched;
 }
 

@@ -73,7 +73,9 @@ export function runStages(stages: readonly Stage[]): Tally {
     sum.passed += tally.passed;
     sum.failed += tally.failed;
     sum.skipped += tally.skipped;
-    rows.push(`${tally.failed === 0 ? "ok  " : "FAIL"} ${stage.name.padEnd(12)} ${String(tally.passed).padStart(5)} passed ${String(tally.failed).padStart(3)} failed ${((performance.now() - startedMs) / 1000).toFixed(1).padStart(7)} s`);
+    rows.push(
+      `${tally.failed === 0 ? "ok  " : "FAIL"} ${stage.name.padEnd(12)} ${String(tally.passed).padStart(5)} passed ${String(tally.failed).padStart(3)} failed ${((performance.now() - startedMs) / 1000).toFixed(1).padStart(7)} s`,
+    );
   }
   process.stdout.write(`\n${rows.join("\n")}\n`);
   return sum;

@@ -27,7 +27,8 @@ function installTools(): void {
   }
   process.stderr.write(`installing ${packages.join(", ")} from Debian\n`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const install = (): number => Bun.spawnSync(["apt-get", "install", "-y", "-q", "--no-install-recommends", ...packages], { env, stdout: "ignore", stderr: "inherit" }).exitCode;
+  const install = (): number =>
+    Bun.spawnSync(["apt-get", "install", "-y", "-q", "--no-install-recommends", ...packages], { env, stdout: "ignore", stderr: "inherit" }).exitCode;
   if (install() === 0) return;
   Bun.spawnSync(["apt-get", "update", "-q"], { env, stdout: "ignore", stderr: "inherit" });
   if (install() !== 0) process.stderr.write(`could not install ${packages.join(", ")}; tests that need them are skipped\n`);

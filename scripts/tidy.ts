@@ -38,7 +38,8 @@ function importsOf(path: string, text: string): readonly string[] {
   return found.map((specifier) => normalize(join(dirname(path), specifier)));
 }
 
-const isTest = (path: string): boolean => path.endsWith(".test.ts") || path.startsWith("tests/") || path.includes("/testing/") || path.startsWith("shared/sim/");
+const isTest = (path: string): boolean =>
+  path.endsWith(".test.ts") || path.startsWith("tests/") || path.includes("/testing/") || path.startsWith("shared/sim/");
 
 /** From → what it may not import, and why. */
 const BANNED_IMPORTS: readonly { readonly from: RegExp; readonly to: RegExp; readonly because: string }[] = [
@@ -52,7 +53,8 @@ const BANNED_IMPORTS: readonly { readonly from: RegExp; readonly to: RegExp; rea
 ];
 
 /** The machine itself. Only adapters, scripts and the entry may name these; everybody else is handed a World. */
-const MACHINE = /\b(Date\.now\(|new Date\(\)|Math\.random\(|performance\.now\(|setTimeout\(|setInterval\(|setImmediate\(|process\.(?!env\.NODE_ENV)\w+|Bun\.(spawn|serve|listen|connect|sleep|file|write)\b|\bfetch\(|from "(node:fs|node:child_process|node:net|node:tls|node:http|node:os|bun:sqlite|node:dgram)(\/promises)?")/;
+const MACHINE =
+  /\b(Date\.now\(|new Date\(\)|Math\.random\(|performance\.now\(|setTimeout\(|setInterval\(|setImmediate\(|process\.(?!env\.NODE_ENV)\w+|Bun\.(spawn|serve|listen|connect|sleep|file|write)\b|\bfetch\(|from "(node:fs|node:child_process|node:net|node:tls|node:http|node:os|bun:sqlite|node:dgram)(\/promises)?")/;
 const MAY_TOUCH_MACHINE = /^(main\.ts|shared\/edge\/|scripts\/|build\/|tests\/|shared\/sim\/)/;
 
 const BANNED_WORDS: readonly { readonly word: RegExp; readonly instead: string }[] = [
@@ -80,10 +82,15 @@ function problemsIn(source: Source): readonly Problem[] {
     }
   }
   lines.forEach((line, at) => {
-    const code = line.replace(/\/\/.*$/, "").replace(/^\s*\*.*$/, "").replace(/^\s*\/\*\*.*$/, "");
+    const code = line
+      .replace(/\/\/.*$/, "")
+      .replace(/^\s*\*.*$/, "")
+      .replace(/^\s*\/\*\*.*$/, "");
     if (/^(export )?let /.test(code)) say(`line ${at + 1}: module state (let): state belongs to a service or a parameter`);
-    if (!MAY_TOUCH_MACHINE.test(path) && !isTest(path) && MACHINE.test(withoutStrings(code))) say(`line ${at + 1}: touches the machine (${MACHINE.exec(withoutStrings(code))?.[0]}): take it from the World`);
-    if (path !== "scripts/tidy.ts") for (const { word, instead } of BANNED_WORDS) if (word.test(line)) say(`line ${at + 1}: ${word.exec(line)?.[0]}: ${instead}`);
+    if (!MAY_TOUCH_MACHINE.test(path) && !isTest(path) && MACHINE.test(withoutStrings(code)))
+      say(`line ${at + 1}: touches the machine (${MACHINE.exec(withoutStrings(code))?.[0]}): take it from the World`);
+    if (path !== "scripts/tidy.ts")
+      for (const { word, instead } of BANNED_WORDS) if (word.test(line)) say(`line ${at + 1}: ${word.exec(line)?.[0]}: ${instead}`);
     if (/\b(test|describe|it)\.(only|skip|todo)\(/.test(code) && path !== "scripts/tidy.ts") say(`line ${at + 1}: a focused or skipped test`);
   });
   return problems;
@@ -106,7 +113,9 @@ function unreached(sources: readonly Source[]): readonly Problem[] {
     for (const next of byPath.get(path)?.imports ?? []) walk(next);
   };
   for (const { path } of entries) walk(path);
-  return sources.filter(({ path }) => isProduct(path) && !seen.has(path)).map(({ path }): Problem => `${path}: nothing in the product reaches it (a test alone is no use for a file)`);
+  return sources
+    .filter(({ path }) => isProduct(path) && !seen.has(path))
+    .map(({ path }): Problem => `${path}: nothing in the product reaches it (a test alone is no use for a file)`);
 }
 
 function versions(): readonly Problem[] {
@@ -119,6 +128,8 @@ if (import.meta.main) {
   const problems = [...tidy(sources), ...versions()];
   for (const problem of problems) process.stdout.write(`${problem}\n`);
   const lengths = sources.map(({ text }) => text.split("\n").length).sort((a, b) => a - b);
-  process.stderr.write(`tidy: ${sources.length} files, median ${lengths[Math.floor(lengths.length / 2)]} lines, longest ${lengths.at(-1)}, ${problems.length} problems\n`);
+  process.stderr.write(
+    `tidy: ${sources.length} files, median ${lengths[Math.floor(lengths.length / 2)]} lines, longest ${lengths.at(-1)}, ${problems.length} problems\n`,
+  );
   process.exit(problems.length === 0 ? 0 : 1);
 }

@@ -62,6 +62,11 @@ test("a failed fsync ends the process instead of a restart", async () => {
 
 test("a service that cannot start at all ends the process", async () => {
   const world = testWorld();
-  const broken: Service = { name: "b", start: () => Promise.reject(new Fault("lock_held", "Cannot lock")), health: () => ({ is: "unknown", because: "new" }), metrics: () => [] };
+  const broken: Service = {
+    name: "b",
+    start: () => Promise.reject(new Fault("lock_held", "Cannot lock")),
+    health: () => ({ is: "unknown", because: "new" }),
+    metrics: () => [],
+  };
   expect((await supervise([broken], world, new AbortController().signal)).because).toBe("failed");
 });

@@ -25,7 +25,11 @@ export const yamlKeyOf = (key: string): string => words(key).join("_");
 export const flagOf = (key: string): string => `--${words(key).join("-")}`;
 export const variableOf = (key: string): string => `FELHOM_${words(key).join("_").toUpperCase()}`;
 
-export type Origin = { readonly from: "default" } | { readonly from: "file"; readonly path: string } | { readonly from: "env"; readonly variable: string } | { readonly from: "flag"; readonly flag: string };
+export type Origin =
+  | { readonly from: "default" }
+  | { readonly from: "file"; readonly path: string }
+  | { readonly from: "env"; readonly variable: string }
+  | { readonly from: "flag"; readonly flag: string };
 
 export interface Setting {
   readonly key: string;

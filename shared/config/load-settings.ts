@@ -65,7 +65,8 @@ function readFlags(fields: Fields, argv: readonly string[]): ReadonlyMap<string,
 
 function readFile(fields: Fields, file: Layers["file"]): ReadonlyMap<string, unknown> {
   if (file === undefined || file.values === null || file.values === undefined) return new Map();
-  if (typeof file.values !== "object" || Array.isArray(file.values)) throw new Fault("bad_settings", `Cannot read ${file.path}: the settings are not a map of keys`);
+  if (typeof file.values !== "object" || Array.isArray(file.values))
+    throw new Fault("bad_settings", `Cannot read ${file.path}: the settings are not a map of keys`);
   const known = new Map(Object.keys(fields).map((key) => [yamlKeyOf(key), key]));
   const found = new Map<string, unknown>();
   for (const [yamlKey, value] of Object.entries(file.values)) {
@@ -80,8 +81,17 @@ function readFile(fields: Fields, file: Layers["file"]): ReadonlyMap<string, unk
 function badValue(key: string, origin: Origin, error: z.core.$ZodError, layers: Layers): Fault {
   const line = origin.from === "file" ? layers.file?.lineOf?.(yamlKeyOf(key)) : undefined;
   const where =
-    origin.from === "flag" ? origin.flag : origin.from === "env" ? origin.variable : origin.from === "file" ? `${origin.path}${line === undefined ? "" : `:${line}`}: ${yamlKeyOf(key)}` : yamlKeyOf(key);
-  return new Fault("bad_settings", `Cannot use the value of ${where}: ${describe(error)}`, { facts: { key }, remedy: "felhom config print shows every setting, its value and where it comes from" });
+    origin.from === "flag"
+      ? origin.flag
+      : origin.from === "env"
+        ? origin.variable
+        : origin.from === "file"
+          ? `${origin.path}${line === undefined ? "" : `:${line}`}: ${yamlKeyOf(key)}`
+          : yamlKeyOf(key);
+  return new Fault("bad_settings", `Cannot use the value of ${where}: ${describe(error)}`, {
+    facts: { key },
+    remedy: "felhom config print shows every setting, its value and where it comes from",
+  });
 }
 
 /** What is wrong, in words, from zod's issue: mini carries no locale, which saves every role its memory. */

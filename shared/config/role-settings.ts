@@ -6,9 +6,17 @@ import { agentFields, hubFields, watchdogFields } from "./settings.ts";
 /** The settings of a long-lived role from all their layers. `--config FILE` (or FELHOM_CONFIG) names the file; otherwise the role's usual one, when it exists. */
 export const ROLE_FIELDS = { agent: agentFields, hub: hubFields, watchdog: watchdogFields } as const;
 export type ServiceRole = keyof typeof ROLE_FIELDS;
-export const SETTINGS_FILE: Readonly<Record<ServiceRole, string>> = { agent: "/etc/felhom/agent.yaml", hub: "/etc/felhom/hub.yaml", watchdog: "/etc/felhom/watchdog.yaml" };
+export const SETTINGS_FILE: Readonly<Record<ServiceRole, string>> = {
+  agent: "/etc/felhom/agent.yaml",
+  hub: "/etc/felhom/hub.yaml",
+  watchdog: "/etc/felhom/watchdog.yaml",
+};
 
-export type ReadFile = (files: Files, path: string, required: boolean) => Promise<{ readonly path: string; readonly values: unknown; readonly lineOf: (key: string) => number | undefined } | undefined>;
+export type ReadFile = (
+  files: Files,
+  path: string,
+  required: boolean,
+) => Promise<{ readonly path: string; readonly values: unknown; readonly lineOf: (key: string) => number | undefined } | undefined>;
 
 export interface RoleSettings<R extends ServiceRole> {
   readonly flat: SettingsOf<(typeof ROLE_FIELDS)[R]>;

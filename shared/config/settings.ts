@@ -41,7 +41,11 @@ export const hubFields = {
   address: field(address, "0.0.0.0", "The address to listen on."),
   port: field(z.int().check(z.minimum(0), z.maximum(65_535)), 8_443, "The port to listen on; 0 takes a free one."),
   hostnames: field(z.array(z.string().check(z.maxLength(253))).check(z.maxLength(32)), [], "Names and addresses for the hub's own certificate."),
-  tls: field(z.enum(["own", "files", "none"]), "own", "own: key and certificate are made on first start. files: tls_cert and tls_key. none: plain HTTP, on loopback or behind trusted_proxies only."),
+  tls: field(
+    z.enum(["own", "files", "none"]),
+    "own",
+    "own: key and certificate are made on first start. files: tls_cert and tls_key. none: plain HTTP, on loopback or behind trusted_proxies only.",
+  ),
   tlsCert: field(path, "", "PEM certificate chain, with tls: files."),
   tlsKey: field(path, "", "PEM private key, with tls: files."),
   trustedProxies: field(z.array(address).check(z.maxLength(32)), [], "Addresses of proxies whose x-forwarded-for is believed."),

@@ -1,0 +1,237 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+/**
+ * A real hub, real boxes and a real workstation in one scratch directory: the compiled binary, real processes, loopback only. The
+ * quickstart tells a story with it, tests break it, benches measure it. Everything it starts it also ends; nothing outside `dir`
+ * is touched.
+ */
+
+export const projectRoot = dirname(dirname(import.meta.dir));
+export const BINARY = join(projectRoot, "dist", "felhom");
+const WAIT_MS = 60_000;
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Box {
+  readonly name: string;
+  readonly dataDir: string;
+  readonly socketPath: string;
+}
+
+export interface FleetOptions {
+  readonly dir?: string;
+  /** `none` serves plain HTTP on loopback. */
+  readonly tls?: "own" | "none";
+  /** More settings for the hub and the agents, as flags. */
+  readonly hubFlags?: readonly string[];
+  readonly agentFlags?: readonly string[];
+  readonly onCommand?: (line: string, result: CommandResult) => void;
+  /** Put before the hub's or an agent's argv: `["strace", …]`, `["faketime", …]`. */
+  readonly wrapHub?: readonly string[];
+  readonly wrapAgent?: readonly string[];
+}
+
+export class RealFleet {
+  readonly dir: string;
+  readonly home: string;
+  readonly hubDir: string;
+  readonly passphraseFile: string;
+  hubPort = 0;
+  readonly #options: FleetOptions;
+  readonly #children = new Map<string, ChildProcess>();
+
+  constructor(options: FleetOptions = {}) {
+    this.#options = options;
+    this.dir = options.dir ?? mkdtempSync(join(tmpdir(), "felhom-fleet-"));
+    chmodSync(this.dir, 0o700);
+    this.home = join(this.dir, "workstation");
+    this.hubDir = join(this.dir, "hub");
+    this.passphraseFile = join(this.dir, "passphrase");
+    writeFileSync(this.passphraseFile, "correct horse battery staple\n", { mode: 0o600 });
+  }
+
+  get hubUrl(): string {
+    return `${this.#options.tls === "none" ? "http" : "https"}://127.0.0.1:${this.hubPort}`;
+  }
+
+  /** Hub up, key made, fleet known to the hub. */
+  async start(): Promise<void> {
+    this.hubPort = await freePort();
+    await this.startHub();
+    this.operator(["key", "new", "operator", "--fleet", "sample", ...this.#passphrase()]);
+    const pin = this.#options.tls === "none" ? [] : ["--pin", this.hubPin()];
+    this.operator(["login", "--hub", this.hubUrl, ...pin, "--setup-token-file", join(this.hubDir, "setup-token"), ...this.#passphrase()]);
+  }
+
+  async startHub(): Promise<void> {
+    const tls = this.#options.tls === "none" ? ["--tls", "none"] : [];
+    const argv = [
+      ...(this.#options.wrapHub ?? []),
+      BINARY,
+      "hub",
+      "--data-dir",
+      this.hubDir,
+      "--address",
+      "127.0.0.1",
+      "--port",
+      String(this.hubPort),
+      ...tls,
+      "--log-format",
+      "json",
+      ...(this.#options.hubFlags ?? []),
+    ];
+    this.#spawn("hub", argv);
+    await this.until("the hub is ready", async () => (await this.hubStatus("/readyz")) === 200);
+  }
+
+  /** HTTP status of a path of the hub; 0 when it does not answer. */
+  async hubStatus(path: string): Promise<number> {
+    try {
+      const reply = await fetch(`${this.hubUrl}${path}`, { keepalive: false, tls: { rejectUnauthorized: false }, signal: AbortSignal.timeout(2_000) });
+      await reply.arrayBuffer();
+      return reply.status;
+    } catch {
+      return 0;
+    }
+  }
+
+  /** SHA-256 of the hub key's SubjectPublicKeyInfo, base64url, read from its certificate on disk. */
+  hubPin(): string {
+    const { createHash, X509Certificate } = require("node:crypto") as typeof import("node:crypto");
+    const certificate = new X509Certificate(readFileSync(join(this.hubDir, "tls", "cert.pem")));
+    return createHash("sha256")
+      .update(certificate.publicKey.export({ type: "spki", format: "der" }))
+      .digest("base64url");
+  }
+
+  /** Enrolls a new box, approves it with its words and starts its agent. */
+  async addBox(name: string, labels: Readonly<Record<string, string>> = {}): Promise<Box> {
+    const box = this.box(name);
+    const joinCode = this.operator(["join-code", "-o", "json"]).stdout;
+    const { code } = (JSON.parse(joinCode) as { item?: { code: string }; code?: string }).item ?? (JSON.parse(joinCode) as { code: string });
+    const enrolled = this.felhom(["enroll", "--master-urls", this.hubUrl, "--join", code, "--name", name, "--no-wait", ...this.boxFlags(box)], [0, 6]);
+    const words = /[a-z]+(?:-[a-z]+){4}/.exec(enrolled.stdout + enrolled.stderr)?.[0] ?? "";
+    const labelFlags = Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
+    this.operator(["host", "approve", name, "--words", words, "--yes", ...labelFlags, ...this.#passphrase()]);
+    this.felhom(["enroll", "--master-urls", this.hubUrl, "--join", code, "--name", name, ...this.boxFlags(box)]);
+    await this.startAgent(box);
+    return box;
+  }
+
+  box(name: string): Box {
+    const dataDir = join(this.dir, "boxes", name);
+    mkdirSync(dirname(dataDir), { recursive: true });
+    return { name, dataDir, socketPath: join(dataDir, "agent.sock") };
+  }
+
+  boxFlags(box: Box): readonly string[] {
+    return ["--data-dir", box.dataDir];
+  }
+
+  async startAgent(box: Box): Promise<void> {
+    const argv = [...(this.#options.wrapAgent ?? []), BINARY, "agent", ...this.boxFlags(box), "--log-format", "json", ...(this.#options.agentFlags ?? [])];
+    this.#spawn(`agent-${box.name}`, argv);
+    await this.until(`the agent of ${box.name} answers`, () => Promise.resolve(this.boxStatus(box) !== undefined));
+  }
+
+  boxStatus(box: Box): Record<string, unknown> | undefined {
+    const result = spawnSync(BINARY, ["status", "--box", ...this.boxFlags(box), "-o", "json"], { encoding: "utf8", env: this.#env() });
+    return result.status === 0 ? (JSON.parse(result.stdout) as Record<string, unknown>) : undefined;
+  }
+
+  publish(fleetDir: string): CommandResult {
+    return this.operator(["publish", fleetDir, "--yes", ...this.#passphrase()]);
+  }
+
+  /** A command of the workstation. Throws with everything it printed unless it ends with one of `codes`. */
+  operator(args: readonly string[], codes: readonly number[] = [0]): CommandResult {
+    return this.felhom(["--home", this.home, "--no-input", ...args], codes);
+  }
+
+  felhom(args: readonly string[], codes: readonly number[] = [0]): CommandResult {
+    const done = spawnSync(BINARY, [...args], { encoding: "utf8", env: this.#env(), timeout: WAIT_MS, cwd: this.dir });
+    const result = { code: done.status ?? -1, stdout: done.stdout, stderr: done.stderr };
+    this.#options.onCommand?.(shown(args), result);
+    if (!codes.includes(result.code)) throw new Error(`felhom ${args.join(" ")} ended with ${result.code}\n${result.stdout}${result.stderr}`);
+    return result;
+  }
+
+  /** Asks again until it is so; the bound is generous because it only decides how long a failure takes. */
+  async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+    for (let waitedMs = 0; !(await isSo()); waitedMs += 50) {
+      if (waitedMs > WAIT_MS) throw new Error(`Waited a minute in vain until ${what}\n${this.logTails()}`);
+      await Bun.sleep(50);
+    }
+  }
+
+  kill(name: string, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void> {
+    const child = this.#children.get(name);
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    child.kill(signal);
+    return signal === "SIGSTOP" || signal === "SIGCONT" ? Promise.resolve() : ended;
+  }
+
+  pid(name: string): number {
+    return this.#children.get(name)?.pid ?? 0;
+  }
+
+  isRunning(name: string): boolean {
+    const child = this.#children.get(name);
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  logTails(): string {
+    return [...this.#children.keys()].map((name) => `--- ${name}\n${tail(join(this.dir, `${name}.log`))}`).join("\n");
+  }
+
+  async stop(options: { readonly keep?: boolean } = {}): Promise<void> {
+    for (const name of [...this.#children.keys()].toReversed()) await this.kill(name, "SIGTERM");
+    if (options.keep !== true) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Lets everything run on after this process ends. */
+  release(): void {
+    for (const child of this.#children.values()) child.unref();
+  }
+
+  #spawn(name: string, argv: readonly string[]): void {
+    const log = openSync(join(this.dir, `${name}.log`), "a");
+    const [program = "", ...args] = argv;
+    const child = spawn(program, args, { stdio: ["ignore", log, log], env: this.#env(), cwd: this.dir, detached: true });
+    this.#children.set(name, child);
+  }
+
+  #passphrase(): readonly string[] {
+    return ["--passphrase-file", this.passphraseFile];
+  }
+
+  #env(): Record<string, string> {
+    return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: this.dir, LANG: "C.UTF-8", NO_COLOR: "1" };
+  }
+}
+
+export function freePort(): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const server = createServer();
+  server.once("error", reject);
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address();
+    server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))));
+  });
+  return promise;
+}
+
+const shown = (args: readonly string[]): string => `felhom ${args.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg}'`)).join(" ")}`;
+
+function tail(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(-15).join("\n") : "";
+}
