@@ -1,0 +1,50 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { RealFleet } from "../fleet/real-fleet.ts";
+import { type Bench, median, residentBytes } from "./bench.ts";
+
+/** Resident memory of an enrolled, synced agent with 1 000 resources in force, between two runs, against a bare Bun process. */
+const RESOURCES = 1_000;
+const SAMPLES = 10;
+
+export async function agentIdleRss(): Promise<Bench[]> {
+  const fleet = new RealFleet({ tls: "none" });
+  const bare = Bun.spawn([process.execPath, "-e", "setInterval(() => {}, 1e9)"], { stdout: "ignore", stderr: "ignore" });
+  try {
+    await fleet.start();
+    const box = await fleet.addBox("bench-1");
+    fleet.publish(writeFleet(join(fleet.dir, "fleet"), join(fleet.dir, "target")));
+    await fleet.until("1 000 resources are in force", () => Promise.resolve(inForce(fleet.boxStatus(box)) === RESOURCES + 1));
+    await Bun.sleep(10_000);
+    const agents: number[] = [];
+    const floors: number[] = [];
+    for (let at = 0; at < SAMPLES; at++) {
+      agents.push(await residentBytes(fleet.pid(`agent-${box.name}`)));
+      floors.push(await residentBytes(bare.pid));
+      await Bun.sleep(500);
+    }
+    const [value, floor] = [median(agents), median(floors)];
+    return [{ bench: "agent.idle_rss", value, unit: "B", floor, floorName: "a bare Bun process", ratio: value / floor, mustReach: { at: "most", ratio: 1.8 } }];
+  } finally {
+    bare.kill();
+    await fleet.stop();
+  }
+}
+
+function inForce(status: Record<string, unknown> | undefined): number {
+  const counts = /"unchanged":(\d+)/.exec(JSON.stringify(status ?? {}));
+  const changed = /"changed":(\d+)/.exec(JSON.stringify(status ?? {}));
+  return Number(counts?.[1] ?? 0) + Number(changed?.[1] ?? 0);
+}
+
+function writeFleet(fleet: string, target: string): string {
+  mkdirSync(join(fleet, "states"), { recursive: true });
+  writeFileSync(join(fleet, "fleet.yaml"), "name: sample\n");
+  writeFileSync(join(fleet, "targets.yaml"), '- match: "true"\n  states: [files]\n');
+  const resources = Array.from(
+    { length: RESOURCES },
+    (_, at) => `file-${at}:\n  file:\n    path: ${target}/f${at}\n    content: "managed file ${at}\\n"\n    mode: "0644"\n`,
+  );
+  writeFileSync(join(fleet, "states", "files.yaml"), `target:\n  directory:\n    path: ${target}\n    mode: "0755"\n${resources.join("")}`);
+  return fleet;
+}

@@ -1,0 +1,29 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BINARY } from "../fleet/real-fleet.ts";
+import { type Bench, pairedSeconds } from "./bench.ts";
+
+/** `felhom version` against a compiled hello: what every command pays before it does anything. */
+export async function cliStart(): Promise<Bench[]> {
+  const dir = mkdtempSync(join(tmpdir(), "felhom-bench-"));
+  try {
+    writeFileSync(join(dir, "hello.ts"), `process.stdout.write("hello\\n");\n`);
+    const built = Bun.spawnSync([
+      process.execPath,
+      "build",
+      "--compile",
+      "--bytecode",
+      "--minify",
+      "--format=esm",
+      join(dir, "hello.ts"),
+      "--outfile",
+      join(dir, "hello"),
+    ]);
+    if (built.exitCode !== 0) throw new Error(built.stderr.toString());
+    const { a, b } = pairedSeconds(21, [BINARY, "version"], [join(dir, "hello")]);
+    return [{ bench: "cli.start", value: a, unit: "s", floor: b, floorName: "a compiled hello", ratio: a / b, mustReach: { at: "most", ratio: 2 } }];
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
