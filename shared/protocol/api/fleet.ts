@@ -17,7 +17,7 @@ export type GrantItem = z.infer<typeof grantItem>;
 
 /**
  * GET /api/v1/bundles → `page("BundleList", bundleItem)`, newest first; GET /api/v1/bundles/{version} → `one("Bundle", bundleDetail)`.
- * POST /api/v1/bundles { envelope } → 201 `one("Bundle", bundleItem)`; 409 `blob_missing` while a named blob is not stored.
+ * POST /api/v1/bundles { envelope } → 201 `one("Bundle", bundleItem)`; 422 `blob_missing` while a named blob is not stored.
  */
 export const bundleItem = z.object({ version: counter, created_at: wallMs, expires_at: wallMs, message: text(512), files: counter, bytes: counter, signers: z.array(text(64)), received_at: wallMs, hosts_in_force: counter });
 export type BundleItem = z.infer<typeof bundleItem>;
