@@ -41,7 +41,7 @@ interface Line {
 
 /** Facts come last and cannot replace the fixed fields. */
 function jsonLine({ facts, ...fixed }: Line): string {
-  return JSON.stringify({ ...facts, ...fixed, ...Object.fromEntries(Object.entries(facts).filter(([name]) => !(name in fixed))) });
+  return JSON.stringify({ ...fixed, ...Object.fromEntries(Object.entries(facts).filter(([name]) => !(name in fixed))) });
 }
 
 function textLine({ at, level, component, event, facts, cause }: Line): string {

@@ -68,14 +68,14 @@ function timeLimit({ timeoutMs, stop }: StreamRequest): TimeLimit {
 async function fetchPinned(memory: PinMemory, wanted: StreamRequest, signal: AbortSignal): Promise<Response> {
   if (wanted.pins === undefined || wanted.unix !== undefined || !wanted.url.startsWith("https:")) return fetch(wanted.url, fetchOptions(wanted, signal));
   const { pinnedTls } = await import("./tls-pin.ts"); // plain HTTP never pays for TLS
-  const pinned = await pinnedTls(memory, wanted.url, wanted.pins, wanted.timeoutMs, signal);
+  const pinned = await pinnedTls(memory, wanted.url, wanted.pins, signal);
   try {
     return await fetch(wanted.url, { ...fetchOptions(wanted, signal), tls: pinned.tls });
   } catch (error) {
     pinned.forget();
     // The server's certificate may have been replaced since it was remembered. Nothing was sent yet: look again, once.
     if (!pinned.wasCached || !isTlsError(error) || signal.aborted) throw error;
-    const fresh = await pinnedTls(memory, wanted.url, wanted.pins, wanted.timeoutMs, signal);
+    const fresh = await pinnedTls(memory, wanted.url, wanted.pins, signal);
     return fetch(wanted.url, { ...fetchOptions(wanted, signal), tls: fresh.tls });
   }
 }
@@ -148,7 +148,7 @@ function isTlsError(error: unknown): boolean {
 }
 
 function netFault(op: string, wanted: StreamRequest, error: unknown, timedOut: boolean): Fault {
-  if (error instanceof Fault) return error;
+  if (error instanceof Fault && !(timedOut && error.code === "net_unreachable")) return error;
   const origin = originOf(wanted);
   const reason = errnoOf(error);
   const facts = { op, origin, reason };

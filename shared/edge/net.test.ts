@@ -58,6 +58,13 @@ describe("a pinned key", () => {
     await second.stop(0);
   });
 
+  test("a server that accepts and then says nothing is net_timeout", async () => {
+    const silent = createServer(() => undefined);
+    const port = await new Promise<number>((resolve) => silent.listen(0, "127.0.0.1", () => resolve((silent.address() as AddressInfo).port)));
+    expect(await ask(realNet(), { url: `https://127.0.0.1:${port}`, pins: ["any"], timeoutMs: 100 })).toBe("net_timeout");
+    silent.close();
+  });
+
   test("the key's bytes are found where X509Certificate finds them", async () => {
     const { certPem } = await selfSigned(["a.example"]);
     const certificate = new X509Certificate(certPem);
