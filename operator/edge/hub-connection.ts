@@ -124,11 +124,16 @@ function queryText(query: Asked<z.ZodMiniType>["query"]): string {
 }
 
 function decoded<S extends z.ZodMiniType>(asked: Asked<S>, reply: NetReply): z.infer<S> {
-  const json = parsed(reply.body);
+  const json = unwrapped(parsed(reply.body));
   const result = z.safeParse(asked.reply, json);
   if (result.success) return result.data;
   const where = result.error.issues[0];
   throw new Fault("hub_nonsense", `Cannot read the hub's answer to ${asked.op}: ${where === undefined ? "not of the agreed form" : `${where.path.join(".")} ${where.message}`}`, { facts: { status: reply.status } });
+}
+
+/** Single things come as `{ apiVersion, kind, item }`; lists keep their `items` and `next`. */
+function unwrapped(json: unknown): unknown {
+  return typeof json === "object" && json !== null && "item" in json && "kind" in json ? json.item : json;
 }
 
 function parsed(body: Uint8Array): unknown {

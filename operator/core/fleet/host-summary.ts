@@ -1,0 +1,120 @@
+import { age, ageOf, count, isoTime, isoTimeOrNull } from "../../../shared/cli/age.ts";
+import { glyphOf, markCell } from "../../../shared/cli/glyph.ts";
+import { table, type Cell, type Column } from "../../../shared/cli/table.ts";
+import type { Terminal } from "../../../shared/ports/terminal.ts";
+import type { HostHealth, HostItem } from "../../../shared/protocol/api/hosts.ts";
+import { paint } from "../../../shared/cli/colour.ts";
+
+/** `host list`: who needs somebody first, last-seen always with its age, and a summary that counts everyone. */
+
+/** Most urgent first. */
+const URGENCY: readonly HostHealth[] = ["failed", "down", "degraded", "stale", "drift", "unknown", "ok", "revoked"];
+
+export function sortHosts(hosts: readonly HostItem[]): readonly HostItem[] {
+  return hosts.toSorted((a, b) => URGENCY.indexOf(a.health) - URGENCY.indexOf(b.health) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.host_id < b.host_id ? -1 : 1));
+}
+
+export function needsAttention(host: HostItem): boolean {
+  return host.health !== "ok" && host.health !== "revoked";
+}
+
+export function isPaused(host: Pick<HostItem, "paused_until">, nowMs: number): boolean {
+  return host.paused_until !== null && host.paused_until > nowMs;
+}
+
+/** What it holds of what it should: one short phrase. */
+export function stateText(host: HostItem, nowMs: number): string {
+  if (host.health === "revoked") return "revoked";
+  if (host.contact === "never") return "never synced";
+  if (isPaused(host, nowMs)) return `paused ${age((host.paused_until ?? nowMs) - nowMs)} more`;
+  if (host.counts === null) return "no report yet";
+  const { failed, drifted, waiting, changed } = host.counts;
+  if (failed > 0) return `${failed} failed`;
+  if (drifted > 0) return `${drifted} drifted`;
+  if (host.bundle_wanted === 0) return "no bundle yet";
+  if (host.bundle_in_force !== host.bundle_wanted) return `bundle ${host.bundle_in_force ?? 0}, ${host.bundle_wanted} to come`;
+  if (waiting > 0) return `${waiting} waiting`;
+  if (changed > 0) return `${changed} changed`;
+  return host.mode === "monitor" ? "as wanted, watching" : "converged";
+}
+
+export interface ListOptions {
+  readonly nowMs: number;
+  readonly wide: boolean;
+  readonly pending: number;
+  readonly terminal: Pick<Terminal, "outIsTty" | "columns" | "colour" | "unicode">;
+}
+
+export function hostListText(hosts: readonly HostItem[], options: ListOptions): string {
+  const { nowMs, terminal, wide } = options;
+  const columns: readonly Column[] = [
+    { title: "HOST", flex: true, least: 14 },
+    { title: "HEALTH" },
+    { title: "SEEN", align: "right" },
+    { title: "STATE", flex: true, least: 12 },
+    { title: "AGENT", drop: 2 },
+    ...(wide ? [{ title: "BUNDLE", align: "right" as const }, { title: "MODE" }, { title: "LABELS", flex: true }, { title: "ID" }] : []),
+    { title: "NOTE", flex: true, least: 16, drop: 1 },
+  ];
+  const rows = sortHosts(hosts).map((host): readonly Cell[] => [
+    host.name,
+    markCell(terminal, glyphOf(host.health), host.health),
+    ageOf(host.last_seen_at, nowMs),
+    stateText(host, nowMs),
+    host.agent_version,
+    ...(wide ? [host.bundle_in_force, host.mode, labelsText(host.labels), host.host_id] : []),
+    host.note,
+  ]);
+  return [table(columns, rows, terminal), summaryText(hosts, options)].join("\n\n");
+}
+
+export function labelsText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(" ");
+}
+
+function summaryText(hosts: readonly HostItem[], { nowMs, pending, terminal }: ListOptions): string {
+  const attention = hosts.filter(needsAttention).length;
+  const dot = terminal.unicode ? " · " : ", ";
+  const parts = [
+    attention === 0 ? paint(terminal, "good", `All of ${count(hosts.filter(({ health }) => health !== "revoked").length, "host")} as wanted`) : paint(terminal, "warn", `${attention} of ${count(hosts.length, "host")} ${attention === 1 ? "needs" : "need"} attention`),
+    ...tally(hosts, nowMs).map(([what, number]) => `${number} ${what}`),
+  ];
+  const waiting = pending === 0 ? [] : [paint(terminal, "warn", `${count(pending, "box", "boxes")} ${pending === 1 ? "waits" : "wait"} for approval: felhom host list --pending`)];
+  return [parts.join(dot), ...waiting].map((line) => `  ${line}`).join("\n");
+}
+
+function tally(hosts: readonly HostItem[], nowMs: number): readonly (readonly [string, number])[] {
+  const counts: readonly (readonly [string, number])[] = [
+    ...URGENCY.map((health) => [health, hosts.filter((host) => host.health === health).length] as const),
+    ["paused", hosts.filter((host) => isPaused(host, nowMs)).length],
+  ];
+  return counts.filter(([, number]) => number > 0);
+}
+
+export function hostData(host: HostItem): Readonly<Record<string, unknown>> {
+  return {
+    name: host.name,
+    id: host.host_id,
+    labels: host.labels,
+    health: host.health,
+    contact: host.contact,
+    lastSeen: isoTimeOrNull(host.last_seen_at),
+    agent: host.agent_version,
+    bundle: { wanted: host.bundle_wanted, inForce: host.bundle_in_force },
+    counts: host.counts,
+    mode: host.mode,
+    pausedUntil: isoTimeOrNull(host.paused_until),
+    specGeneration: host.spec_generation,
+    note: host.note,
+    createdAt: isoTime(host.created_at),
+  };
+}
+
+export function hostListData(hosts: readonly HostItem[], nowMs: number, pending: number): Readonly<Record<string, unknown>> {
+  return {
+    items: sortHosts(hosts).map(hostData),
+    summary: { total: hosts.length, attention: hosts.filter(needsAttention).length, ...Object.fromEntries(tally(hosts, nowMs)), pending },
+  };
+}
