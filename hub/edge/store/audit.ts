@@ -22,6 +22,7 @@ export const AUDIT_TABLES = [
 
 const AUDIT_DATA_CHARS_MAX = 4_096;
 const VERIFY_PAGE = 1_000;
+const AUDIT_WALKS_MAX = 3;
 const COLUMNS = 'seq, at, actor, source AS "from", action, target, outcome, data, hash';
 
 export type AuditDeed = Omit<AuditEntry, "data" | "outcome"> & { readonly outcome?: string; readonly data?: Readonly<Record<string, string | number | boolean | null>> };
@@ -66,24 +67,37 @@ export function auditAnchor(db: Database): AuditAnchor {
   return db.get<AuditAnchor>("audit.anchor", "SELECT seq, hash FROM audit_anchor WHERE one = 1") ?? AUDIT_START;
 }
 
-/** Oldest first after `afterSeq`, or newest first before `beforeSeq`. */
+/** Newest first. */
 export function listAudit(db: Database, page: { readonly beforeSeq: number; readonly limit: number }): readonly AuditRow[] {
   return db.all<AuditRow>("audit.list", `SELECT ${COLUMNS} FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?`, page.beforeSeq, page.limit);
 }
 
-/** The whole kept chain, a page at a time, from the anchor. */
-export function verifyAudit(db: Database): AuditVerdict & { readonly anchor: AuditAnchor } {
-  const anchor = auditAnchor(db);
-  return { ...verifyAuditChain(anchor, rowsFrom(db, anchor.seq)), anchor };
+export type AuditFinding = AuditVerdict & { readonly anchor: AuditAnchor };
+
+/**
+ * Walks the whole kept chain from its anchor, a page at a time with a `pause` between, so that a long log holds nobody up. Rows that
+ * are pruned under its feet look like a gap: then the anchor has moved, and the walk begins again from there.
+ */
+export async function verifyAudit(read: <T>(body: (db: Database) => T) => Promise<T>, pause: () => Promise<void>): Promise<AuditFinding> {
+  for (let walks = 1; ; walks += 1) {
+    const finding = await walkAudit(read, pause);
+    const anchor = await read(auditAnchor);
+    if (finding.ok || anchor.seq === finding.anchor.seq || walks >= AUDIT_WALKS_MAX) return finding;
+  }
 }
 
-function* rowsFrom(db: Database, afterSeq: number): Generator<AuditRow> {
-  for (let at = afterSeq; ; ) {
-    const rows = db.all<AuditRow>("audit.walk", `SELECT ${COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?`, at, VERIFY_PAGE);
-    yield* rows;
-    const last = rows.at(-1);
-    if (last === undefined) return;
-    at = last.seq;
+async function walkAudit(read: <T>(body: (db: Database) => T) => Promise<T>, pause: () => Promise<void>): Promise<AuditFinding> {
+  const anchor = await read(auditAnchor);
+  let head = anchor;
+  for (let rows = 0; ; ) {
+    const from = head;
+    const page = await read((db) => db.all<AuditRow>("audit.walk", `SELECT ${COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?`, from.seq, VERIFY_PAGE));
+    const verdict = verifyAuditChain(head, page);
+    rows += verdict.rows;
+    if (!verdict.ok) return { ...verdict, rows, anchor };
+    if (page.length < VERIFY_PAGE) return { ...verdict, rows, anchor };
+    head = verdict.head;
+    await pause();
   }
 }
 

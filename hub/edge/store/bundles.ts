@@ -74,3 +74,28 @@ export function listBundles(db: Database, beforeVersion: number, limit: number):
 export function isBlobNamed(db: Database, sha256: string): boolean {
   return db.get("bundles.names", "SELECT 1 AS one FROM bundle_blobs WHERE sha256 = ? LIMIT 1", sha256) !== undefined;
 }
+
+export interface BlobFault {
+  readonly is: "blob_missing" | "blob_mismatch";
+  readonly count: number;
+  readonly path: string;
+}
+
+/** Which of a manifest's files are not stored, or stored with another size. At most one of each kind, with how many there are. */
+export function findBlobFaults(db: Database, files: readonly { readonly path: string; readonly sha256: string; readonly size: number }[]): readonly BlobFault[] {
+  return db.all<BlobFault>(
+    "bundles.blobs",
+    `SELECT CASE WHEN b.sha256 IS NULL THEN 'blob_missing' ELSE 'blob_mismatch' END AS "is", count(*) AS count, min(f.value ->> '$.path') AS path
+     FROM json_each(?) AS f LEFT JOIN blobs AS b ON b.sha256 = f.value ->> '$.sha256'
+     WHERE b.sha256 IS NULL OR b.size <> f.value ->> '$.size'
+     GROUP BY 1`,
+    JSON.stringify(files),
+  );
+}
+
+/** Which of these blobs are not stored, without repeats. */
+export function missingBlobs(db: Database, sha256: readonly string[]): readonly string[] {
+  return db
+    .all<{ sha256: string }>("blobs.missing", "SELECT DISTINCT value AS sha256 FROM json_each(?) WHERE value NOT IN (SELECT sha256 FROM blobs)", JSON.stringify(sha256))
+    .map((row) => row.sha256);
+}
