@@ -8,3 +8,12 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 export function sha256Hex(bytes: Uint8Array): string {
   return hex(sha256(bytes));
 }
+
+/** The same over parts, for what is too large to hold: `update` each, then `hex` once. */
+export function sha256Parts(): { update(part: Uint8Array): void; hex(): string } {
+  const hasher = new Bun.CryptoHasher("sha256");
+  return {
+    update: (part) => void hasher.update(part),
+    hex: () => hasher.digest("hex"),
+  };
+}

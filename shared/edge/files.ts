@@ -19,7 +19,7 @@ export const realFiles: Files = {
   makeDir: (op, path, mode) =>
     guard(op, `make directory ${path}`, () => {
       fs.mkdirSync(path, { mode });
-      fs.chmodSync(path, mode); // whatever the umask is
+      makeModeHold(path, mode);
     }),
   open: (op, path, how, mode = 0o600) => guard(op, `open ${path}`, () => openFile(op, path, how, mode)),
   openDir: (op, path) => guard(op, `open directory ${path}`, () => openDirectory(op, path)),
@@ -37,6 +37,17 @@ export const realFiles: Files = {
     }),
   lock: (op, path) => lockFile(op, path),
 };
+
+/** Whatever the umask is; by handle, because whoever owns the parent could put a symlink in the new directory's place. */
+function makeModeHold(path: string, mode: number): void {
+  if ((fs.lstatSync(path).mode & 0o7777) === mode) return;
+  const fd = fs.openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    fs.fchmodSync(fd, mode);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
 
 function guard<T>(op: string, action: string, body: () => T): T {
   try {
