@@ -63,7 +63,7 @@ export function verifyRootChain(envelopes: readonly Envelope[], pinnedHashHex: s
   return pinned.ok ? extendRootChain(pinned.value, rest) : pinned;
 }
 
-/** From a root that is held to a newer one. Versions up to the held one are passed over: a courier may send more than was asked. */
+/** From a root that is held to a newer one, one step at a time. */
 export function extendRootChain(current: TrustedRoot, envelopes: readonly Envelope[]): Verdict<TrustedRoot> {
   if (envelopes.length > ROOT_CHAIN_MAX) return refuse("version_step", `${envelopes.length} roots at once, at most ${ROOT_CHAIN_MAX} are allowed`);
   let newest = current;
