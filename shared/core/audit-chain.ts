@@ -4,8 +4,8 @@
  * hash after it. The chain does not stop who can rewrite all of it: for that, heads are exported (`felhom audit`) and compared.
  * Pruned rows leave an anchor (the sequence and hash of the last one pruned), from which what is kept verifies.
  */
-import { concat, fromHex, hex, utf8 } from "../../../shared/core/bytes.ts";
-import { sha256 } from "../../../shared/core/sha256.ts";
+import { concat, fromHex, hex, utf8 } from "./bytes.ts";
+import { sha256 } from "./sha256.ts";
 
 export interface AuditEntry {
   readonly at: number;
