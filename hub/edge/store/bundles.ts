@@ -92,10 +92,3 @@ export function findBlobFaults(db: Database, files: readonly { readonly path: st
     JSON.stringify(files),
   );
 }
-
-/** Which of these blobs are not stored, without repeats. */
-export function missingBlobs(db: Database, sha256: readonly string[]): readonly string[] {
-  return db
-    .all<{ sha256: string }>("blobs.missing", "SELECT DISTINCT value AS sha256 FROM json_each(?) WHERE value NOT IN (SELECT sha256 FROM blobs)", JSON.stringify(sha256))
-    .map((row) => row.sha256);
-}
