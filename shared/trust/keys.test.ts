@@ -124,6 +124,15 @@ describe("a signature is refused", () => {
       expect(verifySignature(identity, utf8(text), forged)).toBe(false);
     }
   });
+  test("attack 13: with an honest key and R of low order, or an honest R and a low-order key", () => {
+    const scalar = scalarOf(key.seed);
+    const identity = littleEndian(1n);
+    const challenge = fromLittleEndian(new Uint8Array(new Bun.CryptoHasher("sha512").update(concat(identity, key.publicKey, message)).digest())) % L;
+    const lowR = concat(identity, littleEndian((challenge * scalar) % L));
+    const lowA = concat(key.publicKey, littleEndian(scalar % L));
+    expect([bareVerify(key.publicKey, message, lowR), bareVerify(identity, message, lowA)]).toEqual([true, true]);
+    expect([verifySignature(key.publicKey, message, lowR), verifySignature(identity, message, lowA)]).toEqual([false, false]);
+  });
   test("attack 14: S + L, 63 and 65 bytes, trailing bytes", () => {
     const s = BigInt(`0x${hex(good.slice(32).reverse())}`);
     expect(verifySignature(key.publicKey, message, concat(good.subarray(0, 32), littleEndian(s + L)))).toBe(false);
@@ -152,6 +161,16 @@ test("base32 has one spelling per value", () => {
   expect(fromBase32("ab")).toBeUndefined();
   expect(fromHex("0")).toBeUndefined();
 });
+
+const fromLittleEndian = (value: Uint8Array): bigint => BigInt(`0x${hex(new Uint8Array(value).reverse())}`);
+
+/** RFC 8032 section 5.1.5: the secret scalar of a seed. */
+function scalarOf(seed: Uint8Array): bigint {
+  const half = new Uint8Array(new Bun.CryptoHasher("sha512").update(seed).digest()).slice(0, 32);
+  half[0] = (half[0] ?? 0) & 248;
+  half[31] = ((half[31] ?? 0) & 127) | 64;
+  return fromLittleEndian(half);
+}
 
 /** What Bun's Ed25519 says without our filter. */
 function bareVerify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
