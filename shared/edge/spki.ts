@@ -1,4 +1,6 @@
+import { base64url } from "../core/bytes.ts";
 import { Fault } from "../core/fault.ts";
+import { sha256 } from "../core/sha256.ts";
 
 /**
  * The SubjectPublicKeyInfo inside an X.509 certificate (RFC 5280 section 4.1), both in DER. Forty lines of walking instead of
@@ -40,4 +42,16 @@ function inside(bytes: Uint8Array, { start, end }: Element): Uint8Array {
 
 function malformed(): Fault {
   return new Fault("net_tls", "Cannot read a certificate: it is not DER");
+}
+
+/** base64url of the SHA-256 of a certificate's SubjectPublicKeyInfo: what a pin is. */
+export function pinOf(der: Uint8Array): string {
+  return base64url(sha256(spkiOf(der)));
+}
+
+/** The same for the first certificate of a PEM text. */
+export function pinOfPem(pem: string): string {
+  const body = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(pem)?.[1];
+  if (body === undefined) throw malformed();
+  return pinOf(new Uint8Array(Buffer.from(body, "base64")));
 }

@@ -5,10 +5,8 @@
  * authority and compare again in the callback. The certificate is remembered per origin and set of pins, for this process.
  * A certificate that somebody else issued is checked against the system's authorities and the pin, both.
  */
-import { base64url } from "../core/bytes.ts";
 import { Fault } from "../core/fault.ts";
-import { sha256 } from "../core/sha256.ts";
-import { spkiOf } from "./spki.ts";
+import { pinOf } from "./spki.ts";
 
 const REMEMBERED_MAX = 16;
 
@@ -43,11 +41,6 @@ function wrongKey(origin: string): Fault {
     facts: { origin },
     remedy: "Check that this is the right server. If its key was replaced, publish a root with the new pin first.",
   });
-}
-
-/** base64url of the SHA-256 of the certificate's SubjectPublicKeyInfo. */
-function pinOf(der: Uint8Array): string {
-  return base64url(sha256(spkiOf(der)));
 }
 
 function pemOf(der: Uint8Array): string {
