@@ -42,12 +42,19 @@ export type LogEvent =
   | "watchdog.unready"
   | "worker.failed"
   // converge
-  | "converge.finished"
   | "facts.failed"
   | "provider.chosen"
   | "render.failed"
   | "resource.changed"
   | "resource.failed"
+  // hub
+  | "enroll.failed"
+  | "hub.first_start"
+  | "hub.listening"
+  | "hub.setup_waiting"
+  | "liveness.failed"
+  | "sync.flush_failed"
+  | "sync.offer_refused"
   // http
   | "http.failed"
   | "http.refused";
