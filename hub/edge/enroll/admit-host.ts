@@ -1,0 +1,68 @@
+/**
+ * A host becomes one of the fleet: its row, its credential, and, once that is on the platter, its entry in memory. Called inside the
+ * transaction of what admits it: an operator's approval (certificate) or a grant (grant and admission).
+ */
+import type { Envelope } from "../../../shared/protocol/fields.ts";
+import type { HostSpec } from "../../../shared/protocol/spec.ts";
+import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
+import { spellKey } from "../../../shared/trust/keys.ts";
+import type { Hub } from "../hub.ts";
+import { insertHostCredential } from "../store/host-credentials.ts";
+import { findHost, type HostRow, putHost } from "../store/hosts.ts";
+import type { Tx } from "../store/store.ts";
+import type { HostStart } from "../sync/host-table.ts";
+
+export interface Admitted {
+  readonly identity: HostIdentity;
+  /** One of the two: what proves the identity. */
+  readonly proof: { readonly by: "certificate"; readonly hostCert: Envelope } | { readonly by: "grant"; readonly grant: Envelope; readonly admission: Envelope };
+  readonly credentialSha256: string;
+}
+
+/** Inside a transaction. A host that is there keeps its spec, contact and outbox position. */
+export function admitHost(hub: Hub, tx: Tx, { identity, proof, credentialSha256 }: Admitted, nowMs: number): void {
+  const spec: HostSpec = { v: 1, host_id: identity.hostId, generation: 1, mode: "enforce" };
+  putHost(tx.db, {
+    host_id: identity.hostId,
+    name: identity.name,
+    labels: JSON.stringify(identity.labels),
+    signing_key: spellKey(identity.signingKey),
+    box_key: spellKey(identity.boxKey),
+    cert_serial: identity.serial,
+    host_cert: proof.by === "certificate" ? JSON.stringify(proof.hostCert) : null,
+    grant_envelope: proof.by === "grant" ? JSON.stringify(proof.grant) : null,
+    admission: proof.by === "grant" ? JSON.stringify(proof.admission) : null,
+    created_at: nowMs,
+    spec_generation: spec.generation,
+    spec: JSON.stringify(spec),
+  });
+  insertHostCredential(tx.db, { sha256: credentialSha256, host_id: identity.hostId, created_at: nowMs });
+  const row = findHost(tx.db, identity.hostId);
+  if (row === undefined) throw new Error("Broken invariant: a host that was put is there");
+  tx.afterCommit(() => hub.hosts.putCredential(credentialSha256, hub.hosts.put(hostStart(row, hub.world.clock.monoMs())), false));
+}
+
+/** A stored host as the table in memory starts with it. `monoMs` is now: silence is counted from here on. */
+export function hostStart(row: HostRow, monoMs: number): HostStart {
+  return {
+    hostId: row.host_id,
+    name: row.name,
+    revoked: row.state === "revoked",
+    certSerial: row.cert_serial,
+    specGeneration: row.spec_generation,
+    ackedSeq: row.acked_seq,
+    bootId: row.boot_id ?? "",
+    bootIdBefore: row.boot_id_before ?? "",
+    run: row.run,
+    agentVersion: row.agent_version ?? "",
+    address: row.address ?? "",
+    haveRoot: row.have_root,
+    haveCert: row.have_cert,
+    haveBundle: row.have_bundle,
+    haveSpec: row.have_spec,
+    seenWallMs: row.last_seen_at ?? 0,
+    seenMonoMs: monoMs,
+    contact: row.contact,
+    contactSinceMs: row.contact_since,
+  };
+}

@@ -1,0 +1,74 @@
+/** What the hub says of itself and its fleet in one look. Counts come from memory; the health checks are the same list that /readyz reads. */
+import type { Check, Health } from "../../../../shared/core/health.ts";
+import { type HubStatus, hubStatus } from "../../../../shared/protocol/api/fleet.ts";
+import { one } from "../../../../shared/protocol/api/page.ts";
+import type { Database } from "../../../../shared/ports/databases.ts";
+import type { Hub } from "../../hub.ts";
+import { countPendingEnrollments } from "../../store/enrollments.ts";
+import { readMeta } from "../../store/meta.ts";
+import { databasePath, MIGRATIONS } from "../../store/open.ts";
+import { defineRoute, type Route } from "../route.ts";
+import { oneBody } from "./reply.ts";
+
+/** The count of hosts to look at reads every host's newest report: not more often than this. */
+const ATTENTION_MS = 5_000;
+
+export function statusRoutes(hub: Hub, checks: () => readonly Check[]): readonly Route[] {
+  const countAttention = attentionCounter(hub);
+  return [
+    defineRoute(
+      { method: "GET", path: "/api/v1/status", capability: "fleet.read", summary: "The hub and its fleet in one look", bodyBytesMax: 0, replies: { 200: { what: "The status", schema: one("Status", hubStatus) } } },
+      async () => {
+        const { up, stale, down, never, revoked } = hub.hosts.counts();
+        const unwell = await countAttention();
+        const stored = await hub.store.read((db) => ({ pending: countPendingEnrollments(db), backup: readMeta(db, "last_backup_at") }));
+        const root = hub.fleet.root?.payload;
+        const status: HubStatus = {
+          version: hub.world.self.version,
+          fleet_id: root?.fleet_id ?? null,
+          fleet_name: root?.fleet_name ?? null,
+          root_version: hub.fleet.rootVersion,
+          hub_epoch: hub.fleet.epoch,
+          started_at: hub.startedWallMs,
+          now: hub.world.clock.wallMs(),
+          bundle: hub.fleet.bundleVersion,
+          hosts: { total: up + stale + down + never, up, stale, down, never, pending: stored.pending, revoked, attention: stale + down + unwell },
+          held_syncs: hub.courier.held,
+          database: { bytes: databaseBytes(hub), schema: MIGRATIONS.length, last_backup_at: stored.backup === undefined ? null : Number(stored.backup) },
+          checks: checks().map(({ name, health }) => ({ name, is: health.is, because: becauseOf(health) })),
+        };
+        return { status: 200, body: oneBody("Status", status) };
+      },
+    ),
+  ];
+}
+
+function becauseOf(health: Health): string | null {
+  return health.is === "healthy" ? null : health.because.slice(0, 512);
+}
+
+function databaseBytes(hub: Hub): number {
+  const path = databasePath(hub.settings.dataDir);
+  return [path, `${path}-wal`].reduce((sum, file) => sum + (hub.world.files.stat("status.size", file)?.size ?? 0), 0);
+}
+
+function attentionCounter(hub: Hub): () => Promise<number> {
+  let counted = { count: 0, monoMs: Number.NEGATIVE_INFINITY };
+  return async () => {
+    const nowMs = hub.world.clock.monoMs();
+    if (nowMs - counted.monoMs >= ATTENTION_MS) counted = { count: await hub.store.read(countUnwell), monoMs: nowMs };
+    return counted.count;
+  };
+}
+
+/** In contact, and its newest report says that something is not as it should be. */
+function countUnwell(db: Database): number {
+  return (
+    db.get<{ count: number }>(
+      "status.unwell",
+      `SELECT count(*) AS count FROM hosts AS h JOIN newest_reports AS r ON r.host_id = h.host_id AND r.kind = 'report'
+       WHERE h.state = 'active' AND h.contact NOT IN ('stale', 'down')
+         AND (r.verified = 0 OR r.summary ->> '$.counts.failed' > 0 OR r.summary ->> '$.counts.drifted' > 0 OR r.summary ->> '$.refused' IS NOT NULL OR r.summary ->> '$.source' = 'snapshot')`,
+    )?.count ?? 0
+  );
+}
