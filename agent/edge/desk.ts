@@ -1,0 +1,123 @@
+/**
+ * What the agent's services tell each other: what is held, how the link stands, what was run last; and the signals by which one
+ * wakes another. One object per composition, passed in; it holds facts and decides nothing.
+ */
+import type { World } from "../../shared/ports/world.ts";
+import type { OutboxKind } from "../core/outbox/outbox.ts";
+import type { Trigger } from "../core/schedule/schedule.ts";
+import { Signal, untilStopped } from "../core/signal.ts";
+import type { LinkStatus } from "../core/status/agent-status.ts";
+import type { ConvergeSummary, Held, RefusedDocument, WorkerSettings } from "../core/worker/messages.ts";
+import type { AgentSettings } from "../settings.ts";
+import type { AgentStore } from "./store/agent-store.ts";
+import { type Membership, readMembership } from "./store/membership.ts";
+import { enqueue, outboxUse, parkedRows, unsentRows } from "./store/outbox-store.ts";
+
+/** How often an agent that is not enrolled looks whether it is now. */
+const ENROLLED_CHECK_MS = 5_000;
+
+export interface OutboxStatus {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly parked: number;
+}
+
+export class Desk {
+  readonly settings: AgentSettings;
+  readonly store: AgentStore;
+  readonly #world: World;
+  /** Rung when rows were queued that should not wait for the next poll. */
+  readonly urgent = new Signal();
+  /** Rung when a converge run is wanted, or when its pace changed. */
+  readonly wanted = new Signal();
+  /** Rung when a candidate's files should be fetched. */
+  readonly fetch = new Signal();
+  readonly #triggers: Trigger[] = [];
+
+  run = 0;
+  bootId = "";
+  startedMs = 0;
+  #held: Held | undefined;
+  readonly #known = Promise.withResolvers<void>();
+  link: LinkStatus = { is: "not_enrolled", failures: 0 };
+  /** The URL that answered last. */
+  url: string | undefined;
+  lastConverge: ConvergeSummary | undefined;
+  convergeFailure: string | undefined;
+  converging: Trigger | undefined;
+  nextConvergeInMs: (() => number | undefined) | undefined;
+
+  constructor(world: World, settings: AgentSettings, store: AgentStore) {
+    this.#world = world;
+    this.settings = settings;
+    this.store = store;
+  }
+
+  get held(): Held | undefined {
+    return this.#held;
+  }
+
+  set held(held: Held | undefined) {
+    this.#held = held;
+    if (held !== undefined) this.#known.resolve();
+  }
+
+  /** Waits until a worker has said what is held, or for `stop`. */
+  async known(stop: AbortSignal): Promise<void> {
+    await Promise.race([this.#known.promise, untilStopped(stop)]);
+  }
+
+  workerSettings(): WorkerSettings {
+    const { dataDir, bundlesKept, diskReserveBytes, factsDirs, renderUser } = this.settings;
+    return { dataDir, bundlesKept, diskReserveBytes, factsDirs: [...factsDirs], ...(renderUser === undefined ? {} : { renderUser }) };
+  }
+
+  membership(): Membership | undefined {
+    return readMembership(this.#world, this.settings.dataDir);
+  }
+
+  /** Waits until this box is enrolled; `undefined` when stopped before. */
+  async enrolled(stop: AbortSignal): Promise<Membership | undefined> {
+    while (!stop.aborted) {
+      const found = this.membership();
+      if (found !== undefined) return found;
+      await this.#world.clock.sleep(ENROLLED_CHECK_MS, stop);
+    }
+    return undefined;
+  }
+
+  want(trigger: Trigger): void {
+    if (!this.#triggers.includes(trigger)) this.#triggers.push(trigger);
+    this.wanted.ring();
+  }
+
+  takeTriggers(): readonly Trigger[] {
+    return this.#triggers.splice(0);
+  }
+
+  /** Queues a row for the hub. A queue that cannot be written does not stop the enforcing: it is logged, and the next run reports anew. */
+  tell(kind: OutboxKind, body: unknown): void {
+    const limit = { bytesMax: this.settings.outboxBytesMax, nowMs: this.#world.clock.wallMs() };
+    const { dropped } = this.store.use((database) => enqueue(database, { kind, body }, limit));
+    if (dropped > 0) this.#world.log.event("warn", "outbox.dropped", { rows: dropped });
+    if (kind !== "metrics") this.urgent.ring();
+  }
+
+  event(event: string, facts: Readonly<Record<string, string | number | boolean | null>> = {}): void {
+    this.tell("event", { event, at_ms: this.#world.clock.wallMs(), ...facts });
+  }
+
+  refused(documents: readonly RefusedDocument[]): void {
+    for (const { what, version, code, detail } of documents) {
+      this.#world.log.event("warn", "document.refused", { what, version, code, detail });
+      this.event("document.refused", { what, version, code, detail });
+    }
+  }
+
+  outbox(): OutboxStatus {
+    return this.store.use((database) => {
+      const bytes = outboxUse(database).reduce((sum, use) => sum + use.bytes, 0);
+      return { rows: unsentRows(database), bytes, parked: parkedRows(database) };
+    });
+  }
+}

@@ -1,0 +1,299 @@
+/**
+ * The link's edge: performs what core/sync/link.ts decides. One loop, one request at a time. Documents go to a worker to be
+ * verified; rows come from the outbox and leave it when the hub has acknowledged them.
+ */
+import { isFault } from "../../../shared/core/fault.ts";
+import type { Health } from "../../../shared/core/health.ts";
+import type { Metric } from "../../../shared/core/metrics.ts";
+import { SYNC_REPLY_BYTES_MAX, type SyncReply, syncReply } from "../../../shared/protocol/sync.ts";
+import { PROTOCOL } from "../../../shared/protocol/version.ts";
+import type { World } from "../../../shared/ports/world.ts";
+import type { Service } from "../../../shared/service.ts";
+import { type Link, type LinkEffect, type LinkEvent, newLink, type ReplyFacts, turn } from "../../core/sync/link.ts";
+import type { LinkStatus } from "../../core/status/agent-status.ts";
+import type { Desk } from "../desk.ts";
+import { readCounter, writeCounter } from "../store/counters.ts";
+import type { Membership } from "../store/membership.ts";
+import { acknowledge, park, unsentRows } from "../store/outbox-store.ts";
+import type { WorkerClient } from "../worker/worker-client.ts";
+import { askHub } from "./hub-client.ts";
+import { type SyncMessage, syncMessage } from "./sync-request.ts";
+
+/** On top of what a request asks to be held. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export function linkService(world: World, desk: Desk, workers: WorkerClient): Service {
+  const link = new LinkRunner(world, desk, workers);
+  return { name: "link", start: (stop) => Promise.resolve({ done: link.run(stop) }), health: () => link.health(), metrics: () => link.metrics() };
+}
+
+class LinkRunner {
+  readonly #world: World;
+  readonly #desk: Desk;
+  readonly #workers: WorkerClient;
+  #state: Link | undefined;
+  #membership: Membership | undefined;
+  /** Ends the held request under way. */
+  #cut: AbortController | undefined;
+  #documents: SyncReply | undefined;
+  #lastSeqs: readonly number[] = [];
+  #syncs = 0;
+  #failures = 0;
+
+  constructor(world: World, desk: Desk, workers: WorkerClient) {
+    this.#world = world;
+    this.#desk = desk;
+    this.#workers = workers;
+  }
+
+  async run(stop: AbortSignal): Promise<void> {
+    this.#desk.link = { is: "not_enrolled", failures: 0 };
+    this.#membership = await this.#desk.enrolled(stop);
+    if (this.#membership === undefined) return;
+    this.#desk.link = { is: "starting", failures: 0 };
+    await this.#desk.known(stop);
+    const { urls } = this.#membership;
+    const store = this.#desk.store;
+    this.#state = newLink(urls.length, store.use((database) => readCounter(database, "url_at")), store.use((database) => readCounter(database, "hub_epoch")));
+    const waking = this.#listen(stop);
+    let event: LinkEvent = { on: "due", unsent: false };
+    while (!stop.aborted) event = await this.#step(event, stop);
+    await waking;
+  }
+
+  health(): Health {
+    const { link } = this.#desk;
+    switch (link.is) {
+      case "connected":
+        return link.tooOldFor === undefined ? { is: "healthy" } : { is: "degraded", because: `the hub speaks protocol ${link.tooOldFor} and up, this agent speaks ${PROTOCOL}: update felhom` };
+      case "starting":
+        return { is: "degraded", because: "no hub has answered yet" };
+      case "not_enrolled":
+        return { is: "degraded", because: "not enrolled: felhom enroll" };
+      case "offline":
+        return { is: "degraded", because: `offline: ${link.because ?? ""}` };
+      case "refused":
+        return { is: "degraded", because: `the hub refuses the sync: ${link.because ?? ""}` };
+      case "revoked":
+        return { is: "degraded", because: "revoked: operations have ended, what was desired last is still enforced" };
+      case "unknown_to_hub":
+        return { is: "degraded", because: "the hub does not know this host: felhom enroll" };
+    }
+  }
+
+  metrics(): readonly Metric[] {
+    const connected = this.#desk.link.is === "connected" ? 1 : 0;
+    const last = this.#desk.link.lastSyncMs;
+    return [
+      { name: "felhom_agent_link_up", help: "1 when the last sync was answered.", type: "gauge", samples: [{ value: connected }] },
+      { name: "felhom_agent_syncs_total", help: "Syncs by result.", type: "counter", samples: [{ labels: { result: "ok" }, value: this.#syncs }, { labels: { result: "failed" }, value: this.#failures }] },
+      ...(last === undefined ? [] : [{ name: "felhom_agent_last_sync_timestamp_seconds", help: "When a hub last answered.", type: "gauge" as const, samples: [{ value: last / 1_000 }] }]),
+    ];
+  }
+
+  /** Urgent rows end a held request, so that they go now and not when it ends. */
+  async #listen(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      await this.#desk.urgent.next(stop);
+      if (stop.aborted || this.#state === undefined) return;
+      const { state, effects } = turn(this.#state, { on: "woken" }, this.#world.clock.monoMs(), this.#world.rng);
+      this.#state = state;
+      if (effects.some(({ run }) => run === "cut")) this.#cut?.abort();
+    }
+  }
+
+  async #step(event: LinkEvent, stop: AbortSignal): Promise<LinkEvent> {
+    if (this.#state === undefined) throw new Error("Broken invariant: the link has a state");
+    const { state, effects } = turn(this.#state, event, this.#world.clock.monoMs(), this.#world.rng);
+    this.#publish(this.#state, state);
+    this.#state = state;
+    let next: LinkEvent = { on: "due", unsent: false };
+    for (const effect of effects) next = (await this.#perform(effect, stop)) ?? next;
+    return next;
+  }
+
+  async #perform(effect: LinkEffect, stop: AbortSignal): Promise<LinkEvent | undefined> {
+    switch (effect.run) {
+      case "ask":
+        return this.#ask(effect, stop);
+      case "sleep":
+        await this.#world.clock.sleep(effect.ms, stop);
+        return { on: "due", unsent: this.#desk.store.use(unsentRows) > 0 };
+      case "settle":
+        return this.#settle(stop);
+      case "park":
+        this.#park();
+        return undefined;
+      case "log":
+        this.#log(effect);
+        return undefined;
+      case "cut":
+        return undefined;
+    }
+  }
+
+  async #ask(effect: Extract<LinkEffect, { readonly run: "ask" }>, stop: AbortSignal): Promise<LinkEvent> {
+    // Read each time: a new enrollment replaces the credential under a running agent.
+    const membership = this.#desk.membership() ?? this.#membership;
+    if (membership === undefined) throw new Error("Broken invariant: an enrolled box has a membership");
+    this.#membership = membership;
+    const waitMs = effect.hold ? this.#desk.settings.syncWaitMs : 0;
+    const message = this.#desk.store.use((database) => syncMessage(database, this.#parts(membership, effect, waitMs)));
+    this.#lastSeqs = message.seqs;
+    this.#cut = new AbortController();
+    const end = (): void => this.#cut?.abort();
+    stop.addEventListener("abort", end);
+    const startedMs = this.#world.clock.monoMs();
+    try {
+      const answer = await askHub(this.#world, {
+        op: "sync.request",
+        method: "POST",
+        url: membership.urls[effect.urlAt % membership.urls.length] ?? "",
+        path: "/agent/v1/sync",
+        pins: pinsOf(this.#desk, membership),
+        headers: { authorization: `Bearer ${membership.credential}` },
+        body: message.request,
+        schema: syncReply,
+        timeoutMs: waitMs + REQUEST_TIMEOUT_MS,
+        replyBytesMax: SYNC_REPLY_BYTES_MAX,
+        stop: this.#cut.signal,
+      });
+      if (answer.is === "ok") return this.#replied(answer.value, message, this.#world.clock.monoMs() - startedMs);
+      this.#failures += 1;
+      return { on: "answered", status: answer.status, code: answer.code, retryAfterMs: answer.retryAfterMs, rows: message.seqs.length };
+    } catch (error) {
+      if (this.#cut.signal.aborted) return { on: "cut" };
+      if (!isFault(error)) throw error;
+      this.#failures += 1;
+      return { on: "failed", code: error.code };
+    } finally {
+      stop.removeEventListener("abort", end);
+      this.#cut = undefined;
+    }
+  }
+
+  #parts(membership: Membership, effect: Extract<LinkEffect, { readonly run: "ask" }>, waitMs: number): Parameters<typeof syncMessage>[1] {
+    const desk = this.#desk;
+    return {
+      hostId: membership.host_id,
+      bootId: desk.bootId,
+      run: desk.run,
+      version: this.#world.self.version,
+      held: desk.held,
+      hubEpoch: this.#state?.hubEpoch ?? 0,
+      waitMs,
+      rowsMax: effect.rowsMax,
+      offer: effect.offer,
+    };
+  }
+
+  #replied(reply: SyncReply, message: SyncMessage, tookMs: number): LinkEvent {
+    const { store } = this.#desk;
+    this.#syncs += 1;
+    const { shiftBy } = store.use((database) => acknowledge(database, reply.acked_seq));
+    if (shiftBy > 0) {
+      this.#world.log.event("warn", "outbox.renumbered", { by: shiftBy });
+      this.#desk.event("outbox.renumbered", { by: shiftBy });
+    }
+    const before = this.#state;
+    if (before !== undefined && reply.hub_epoch > before.hubEpoch) store.use((database) => writeCounter(database, "hub_epoch", reply.hub_epoch));
+    if (before !== undefined && store.use((database) => readCounter(database, "url_at")) !== before.urlAt) store.use((database) => writeCounter(database, "url_at", before.urlAt));
+    const hasDocuments = (reply.roots?.length ?? 0) > 0 || reply.host_cert !== undefined || reply.bundle !== undefined || reply.spec !== undefined;
+    this.#documents = hasDocuments ? reply : undefined;
+    const lastSeq = message.seqs.at(-1);
+    const facts: ReplyFacts = {
+      hubEpoch: reply.hub_epoch,
+      minProtocol: reply.min_protocol,
+      nextMs: reply.next_ms,
+      hasDocuments,
+      wantsOffer: reply.want_offer === true,
+      unsent: store.use(unsentRows) > 0,
+      ignoredRows: lastSeq !== undefined && reply.acked_seq < (message.seqs[0] ?? 0),
+      tookMs,
+    };
+    return { on: "replied", reply: facts };
+  }
+
+  /** Documents to the worker; what it then holds is what the next sync says. */
+  async #settle(stop: AbortSignal): Promise<LinkEvent> {
+    const reply = this.#documents;
+    this.#documents = undefined;
+    if (reply === undefined) return { on: "settled", advanced: true };
+    const before = this.#desk.held;
+    try {
+      const { held, advanced, newSpec, refused } = await this.#workers.ask(
+        {
+          op: "adopt",
+          settings: this.#desk.workerSettings(),
+          roots: reply.roots ?? [],
+          ...(reply.host_cert === undefined ? {} : { cert: reply.host_cert }),
+          ...(reply.bundle === undefined ? {} : { bundle: reply.bundle }),
+          ...(reply.spec === undefined ? {} : { spec: reply.spec }),
+        },
+        stop,
+      );
+      this.#desk.held = held;
+      this.#desk.refused(refused);
+      if (newSpec) this.#announceSpec();
+      if (held.cert !== before?.cert || held.root !== before.root) this.#desk.want("bundle");
+      if (held.candidate > (before?.candidate ?? 0)) {
+        this.#world.log.event("info", "bundle.candidate", { bundle: held.candidate, missing: held.missing.length });
+        this.#desk.fetch.ring();
+      }
+      return { on: "settled", advanced };
+    } catch (error) {
+      if (!isFault(error) || error.code === "disk_failed") throw error;
+      this.#world.log.event("error", "document.refused", { what: "all", code: error.code }, error);
+      return { on: "settled", advanced: false };
+    }
+  }
+
+  #announceSpec(): void {
+    this.#world.log.event("info", "spec.taken", { generation: this.#desk.held?.spec?.generation ?? 0 });
+    this.#desk.want("spec");
+    this.#desk.fetch.ring();
+  }
+
+  #park(): void {
+    const [seq] = this.#lastSeqs;
+    if (seq === undefined) return;
+    this.#desk.store.use((database) => park(database, seq));
+    this.#world.log.event("error", "outbox.parked", { seq });
+  }
+
+  #log(effect: Extract<LinkEffect, { readonly run: "log" }>): void {
+    this.#world.log.event(effect.event === "link.up" ? "info" : "warn", effect.event, { because: effect.because, url: this.#urlNow(), failures: this.#state?.failures ?? 0 });
+  }
+
+  #urlNow(): string | undefined {
+    return this.#state === undefined ? undefined : this.#membership?.urls[this.#state.urlAt];
+  }
+
+  /** The link as people see it: wall-clock times, the URL, the reason. */
+  #publish(before: Link, now: Link): void {
+    const wallMs = this.#world.clock.wallMs();
+    const monoMs = this.#world.clock.monoMs();
+    const url = this.#membership?.urls[now.urlAt];
+    if (now.standing.is === "connected") this.#desk.url = url;
+    const since = now.standing.is === before.standing.is ? this.#desk.link.sinceMs : wallMs;
+    const lastSyncMs = now.lastOkMs !== before.lastOkMs ? wallMs : this.#desk.link.lastSyncMs;
+    const status: LinkStatus = {
+      is: now.standing.is,
+      failures: now.failures,
+      ...("because" in now.standing ? { because: now.standing.because } : {}),
+      ...(url === undefined ? {} : { url }),
+      ...(since === undefined ? {} : { sinceMs: since }),
+      ...(lastSyncMs === undefined ? {} : { lastSyncMs }),
+      ...(now.phase.at === "sleeping" ? { nextInMs: Math.max(0, now.phase.untilMs - monoMs) } : {}),
+      ...(now.minProtocol > PROTOCOL ? { tooOldFor: now.minProtocol } : {}),
+    };
+    this.#desk.link = status;
+  }
+}
+
+/** The current root's pins, else the join code's; none at all means the system's authorities decide. */
+export function pinsOf(desk: Desk, membership: Membership): readonly string[] {
+  const named = desk.held?.pins ?? [];
+  return named.length > 0 ? named : membership.pins;
+}
+

@@ -1,0 +1,97 @@
+/**
+ * Starts workers and believes only what parses. Two lanes: documents are verified and staged while a long converge run goes on,
+ * but never two of the same kind at once. Memory and privileges of the work end with each child.
+ */
+import * as z from "zod/mini";
+import { fromUtf8, utf8 } from "../../../shared/core/bytes.ts";
+import { Fault } from "../../../shared/core/fault.ts";
+import type { World } from "../../../shared/ports/world.ts";
+import { WORKER_RESULT_BYTES_MAX, type WorkerRequest, type WorkerResult, workerResult } from "../../core/worker/messages.ts";
+
+/** Verifying and staging are bounded by the disk; this only ends a worker that hangs. */
+const DOCUMENTS_TIMEOUT_MS = 30 * 60_000;
+/** Programs that providers run are looked up here; nothing else of the environment goes along. */
+const ENV = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", HOME: "/" } as const;
+const STDERR_CHARS_MAX = 2_000;
+
+export class WorkerClient {
+  readonly #world: World;
+  readonly #convergeTimeoutMs: number;
+  #documents: Promise<unknown> = Promise.resolve();
+  #converge: Promise<unknown> = Promise.resolve();
+
+  constructor(world: World, convergeTimeoutMs: number) {
+    this.#world = world;
+    this.#convergeTimeoutMs = convergeTimeoutMs;
+  }
+
+  /** Throws a `Fault` when the worker failed or was ended; `op` of the result is then never another one than was asked for. */
+  async ask<Op extends WorkerRequest["op"]>(request: Extract<WorkerRequest, { readonly op: Op }>, stop: AbortSignal): Promise<Extract<WorkerResult, { readonly op: Op }>> {
+    const isConverge = request.op === "converge";
+    const before = isConverge ? this.#converge : this.#documents;
+    const mine = before.then(() => this.#run(request, isConverge ? this.#convergeTimeoutMs : DOCUMENTS_TIMEOUT_MS, stop));
+    const settled = mine.then(
+      () => undefined,
+      () => undefined, // the caller of `mine` hears it; the lane only needs to know that it is free
+    );
+    if (isConverge) this.#converge = settled;
+    else this.#documents = settled;
+    const result = await mine;
+    if (result.op === "failed") throw new Fault(isCode(result.code), `Cannot ${request.op}: ${result.because}`, { facts: { op: request.op } });
+    if (!isAnswerTo(request.op, result)) throw new Fault("exec_failed", `Cannot ${request.op}: the worker answered ${result.op}`);
+    return result;
+  }
+
+  async #run(request: WorkerRequest, timeoutMs: number, stop: AbortSignal): Promise<WorkerResult> {
+    if (stop.aborted) throw new Fault("unavailable", `Cannot ${request.op}: the agent is stopping`);
+    const [exe, ...rest] = this.#world.self.exe;
+    const finished = await this.#world.exec.run("worker.run", {
+      argv: [exe, ...rest, "agent-worker"],
+      stdin: utf8(JSON.stringify(request)),
+      env: ENV,
+      cwd: "/",
+      timeoutMs,
+      outputBytesMax: WORKER_RESULT_BYTES_MAX,
+      stop,
+    });
+    if (finished.code !== 0 || finished.truncated) {
+      this.#world.log.event("error", "worker.failed", { op: request.op, code: finished.code, signal: finished.signal, timed_out: finished.timedOut, stderr: tail(finished.stderr) });
+      throw new Fault("exec_failed", `Cannot ${request.op}: the worker ${finished.timedOut ? `took longer than ${timeoutMs} ms` : `ended with ${finished.signal ?? `code ${finished.code}`}`}`);
+    }
+    return parseResult(request.op, finished.stdout);
+  }
+}
+
+function parseResult(op: string, bytes: Uint8Array): WorkerResult {
+  let json: unknown;
+  try {
+    json = JSON.parse(fromUtf8(bytes));
+  } catch (cause) {
+    throw new Fault("exec_failed", `Cannot ${op}: the worker's answer is not JSON`, { cause });
+  }
+  const parsed = z.safeParse(workerResult, json);
+  if (!parsed.success) throw new Fault("exec_failed", `Cannot ${op}: the worker's answer is not of the expected form at ${parsed.error.issues[0]?.path.map(String).join(".") ?? ""}`);
+  return parsed.data;
+}
+
+function isAnswerTo<Op extends WorkerRequest["op"]>(op: Op, result: WorkerResult): result is Extract<WorkerResult, { readonly op: Op }> {
+  return result.op === op;
+}
+
+/** Codes that the resident acts on keep their name; the rest is one kind of failure here. */
+function isCode(code: string): "disk_full" | "disk_failed" | "db_damaged" | "not_found" | "file_unsafe" | "exec_failed" {
+  switch (code) {
+    case "disk_full":
+    case "disk_failed":
+    case "db_damaged":
+    case "not_found":
+    case "file_unsafe":
+      return code;
+    default:
+      return "exec_failed";
+  }
+}
+
+function tail(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes).slice(-STDERR_CHARS_MAX);
+}
