@@ -57,4 +57,7 @@ export type LogEvent =
   | "sync.offer_refused"
   // http
   | "http.failed"
-  | "http.refused";
+  | "http.refused"
+  // hub care
+  | "retention.failed"
+  | "retention.pruned";

@@ -7,10 +7,10 @@ import type { HostSpec } from "../../../shared/protocol/spec.ts";
 import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
 import { spellKey } from "../../../shared/trust/keys.ts";
 import type { Hub } from "../hub.ts";
+import { startOf } from "../load-hub.ts";
 import { insertHostCredential } from "../store/host-credentials.ts";
 import { findHost, type HostRow, putHost } from "../store/hosts.ts";
 import type { Tx } from "../store/store.ts";
-import type { HostStart } from "../sync/host-table.ts";
 
 export interface Admitted {
   readonly identity: HostIdentity;
@@ -39,30 +39,5 @@ export function admitHost(hub: Hub, tx: Tx, { identity, proof, credentialSha256 
   insertHostCredential(tx.db, { sha256: credentialSha256, host_id: identity.hostId, created_at: nowMs });
   const row = findHost(tx.db, identity.hostId);
   if (row === undefined) throw new Error("Broken invariant: a host that was put is there");
-  tx.afterCommit(() => hub.hosts.putCredential(credentialSha256, hub.hosts.put(hostStart(row, hub.world.clock.monoMs())), false));
-}
-
-/** A stored host as the table in memory starts with it. `monoMs` is now: silence is counted from here on. */
-export function hostStart(row: HostRow, monoMs: number): HostStart {
-  return {
-    hostId: row.host_id,
-    name: row.name,
-    revoked: row.state === "revoked",
-    certSerial: row.cert_serial,
-    specGeneration: row.spec_generation,
-    ackedSeq: row.acked_seq,
-    bootId: row.boot_id ?? "",
-    bootIdBefore: row.boot_id_before ?? "",
-    run: row.run,
-    agentVersion: row.agent_version ?? "",
-    address: row.address ?? "",
-    haveRoot: row.have_root,
-    haveCert: row.have_cert,
-    haveBundle: row.have_bundle,
-    haveSpec: row.have_spec,
-    seenWallMs: row.last_seen_at ?? 0,
-    seenMonoMs: monoMs,
-    contact: row.contact,
-    contactSinceMs: row.contact_since,
-  };
+  tx.afterCommit(() => hub.hosts.putCredential(credentialSha256, hub.hosts.put(startOf(row, hub.world.clock.monoMs())), false));
 }

@@ -52,3 +52,15 @@ export function pruneBundles(db: Database, keep: Keep, inForce: readonly number[
     PRUNE_ROWS_MAX,
   ).changes;
 }
+
+/** Versions that some host holds, or that its newest report enforces or refuses. */
+export function bundlesInForce(db: Database): readonly number[] {
+  return db
+    .all<{ version: number }>(
+      "bundles.in-force",
+      `SELECT have_bundle AS version FROM hosts
+       UNION SELECT summary ->> '$.bundle' FROM newest_reports WHERE kind = 'report' AND summary ->> '$.bundle' IS NOT NULL
+       UNION SELECT summary ->> '$.refused.bundle' FROM newest_reports WHERE kind = 'report' AND summary ->> '$.refused.bundle' IS NOT NULL`,
+    )
+    .map((row) => row.version);
+}

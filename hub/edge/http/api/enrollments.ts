@@ -76,6 +76,7 @@ function approveRoute(hub: Hub): Route {
       const credential = await sealCredential(hub.world, asked.box_key);
       return mutate(hub, call, { action: "host.approve", target: requestId }, (tx, nowMs) => {
         const enrollment = enrollmentOf(tx.db, requestId);
+        if (enrollment.state !== "pending") throw decided(enrollment);
         const identity = orRefuse("certificate", verifyHostCert(host_cert, fleetRoot(hub)));
         checkSubject(identity, enrollment);
         if (enrollment.box_key !== asked.box_key) throw new Fault("conflict", "Cannot approve: the box asked again with other keys meanwhile", { remedy: "Look at the request again" });
