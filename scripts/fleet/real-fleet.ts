@@ -114,6 +114,13 @@ export class RealFleet {
 
   /** Enrolls a new box, approves it with its words and starts its agent. */
   async addBox(name: string, labels: Readonly<Record<string, string>> = {}): Promise<Box> {
+    const box = this.enroll(name, labels);
+    await this.startAgent(box);
+    return box;
+  }
+
+  /** Enrolls a new box and approves it with the words that it shows. */
+  enroll(name: string, labels: Readonly<Record<string, string>> = {}): Box {
     const box = this.box(name);
     const joinCode = this.operator(["join-code", "-o", "json"]).stdout;
     const { code } = (JSON.parse(joinCode) as { item?: { code: string }; code?: string }).item ?? (JSON.parse(joinCode) as { code: string });
@@ -122,7 +129,6 @@ export class RealFleet {
     const labelFlags = Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
     this.operator(["host", "approve", name, "--words", words, "--yes", ...labelFlags, ...this.#passphrase()]);
     this.felhom(["enroll", "--master-urls", this.hubUrl, "--join", code, "--name", name, ...this.boxFlags(box)]);
-    await this.startAgent(box);
     return box;
   }
 
@@ -142,6 +148,12 @@ export class RealFleet {
     await this.until(`the agent of ${box.name} answers`, () => Promise.resolve(this.boxStatus(box) !== undefined));
   }
 
+  /** The watchdog starts the agent and keeps it. */
+  async startWatchdog(box: Box): Promise<void> {
+    this.#spawn(`watchdog-${box.name}`, [BINARY, "watchdog", ...this.boxFlags(box), "--log-format", "json"]);
+    await this.until(`the agent of ${box.name} answers`, () => Promise.resolve(this.boxStatus(box) !== undefined));
+  }
+
   boxStatus(box: Box): Record<string, unknown> | undefined {
     const result = spawnSync(BINARY, ["status", "--box", ...this.boxFlags(box), "-o", "json"], { encoding: "utf8", env: this.#env() });
     return result.status === 0 ? (JSON.parse(result.stdout) as Record<string, unknown>) : undefined;
@@ -154,6 +166,12 @@ export class RealFleet {
   /** A command of the workstation. Throws with everything it printed unless it ends with one of `codes`. */
   operator(args: readonly string[], codes: readonly number[] = [0]): CommandResult {
     return this.felhom(["--home", this.home, "--no-input", ...args], codes);
+  }
+
+  /** Stdout of an operator command that is asked again and again: not told to `onCommand`, empty when it fails. */
+  quietly(args: readonly string[]): string {
+    const done = spawnSync(BINARY, ["--home", this.home, "--no-input", ...args], { encoding: "utf8", env: this.#env(), timeout: WAIT_MS, cwd: this.dir });
+    return done.status === 0 ? done.stdout : "";
   }
 
   felhom(args: readonly string[], codes: readonly number[] = [0]): CommandResult {
