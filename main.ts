@@ -1,8 +1,9 @@
 import { homedir } from "node:os";
-import type { ServiceRole } from "./shared/config/role-settings.ts";
-import { flatten, isFault } from "./shared/core/fault.ts";
+import type { RoleSettings, ServiceRole } from "./shared/config/role-settings.ts";
+import { explain, isFault } from "./shared/core/fault.ts";
 import { roleOf } from "./shared/core/role.ts";
 import type { Self } from "./shared/ports/self.ts";
+import type { World } from "./shared/ports/world.ts";
 import type { Service } from "./shared/service.ts";
 import { VERSION } from "./shared/version.ts";
 
@@ -24,9 +25,7 @@ process.on("SIGINT", () => (stop.signal.aborted ? process.exit(130) : stop.abort
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(
-      `felhom: ${isFault(error) ? `${error.message}\n  code ${error.code}${error.remedy === undefined ? "" : `\n  next ${error.remedy}`}` : flatten(error)}\n`,
-    );
+    process.stderr.write(`felhom: ${explain(error)}\n`);
     process.exit(isFault(error) ? error.exit : 1);
   },
 );
@@ -57,51 +56,27 @@ async function main(): Promise<number> {
   }
 }
 
-async function serve(role: ServiceRole, argv: readonly string[]): Promise<number> {
-  const [{ roleSettings }, { readSettingsFile }, { realFiles }, { supervise }] = await Promise.all([
-    import("./shared/config/role-settings.ts"),
-    import("./shared/edge/settings-file.ts"),
-    import("./shared/edge/files.ts"),
-    import("./shared/supervise.ts"),
-  ]);
-  const given = { argv, env: process.env, files: realFiles, readFile: readSettingsFile };
-  const ended = await supervise(...(await compose(role, given)), stop.signal);
-  return ended.because === "stopped" ? 0 : isFault(ended.error) ? ended.error.exit : 1;
+/** Each long-lived role from its settings to its services. */
+const SERVICES: { readonly [R in ServiceRole]: (flat: RoleSettings<R>["flat"], world: World) => Promise<readonly Service[]> } = {
+  agent: async (flat, world) =>
+    (await import("./agent/mode.ts")).compose((await import("./agent/settings.ts")).agentSettingsFrom(flat, self, homedir()), world),
+  hub: async (flat, world) => (await import("./hub/mode.ts")).compose((await import("./hub/settings.ts")).hubSettingsFrom(flat, self, homedir()), world),
+  watchdog: async (flat, world) =>
+    (await import("./agent/watchdog/mode.ts")).compose((await import("./agent/settings.ts")).agentPaths(flat, self, homedir()), world),
+};
 
-  async function compose(which: ServiceRole, from: typeof given): Promise<[readonly Service[], Awaited<ReturnType<typeof worldFor>>]> {
-    switch (which) {
-      case "agent": {
-        const [{ compose: services }, { agentSettingsFrom }, { flat }] = await Promise.all([
-          import("./agent/mode.ts"),
-          import("./agent/settings.ts"),
-          roleSettings("agent", from),
-        ]);
-        const world = await worldFor(which, flat);
-        return [services(agentSettingsFrom(flat, self, homedir()), world), world];
-      }
-      case "hub": {
-        const [{ compose: services }, { hubSettingsFrom }, { flat }] = await Promise.all([
-          import("./hub/mode.ts"),
-          import("./hub/settings.ts"),
-          roleSettings("hub", from),
-        ]);
-        const world = await worldFor(which, flat);
-        return [services(hubSettingsFrom(flat, self, homedir()), world), world];
-      }
-      case "watchdog": {
-        const [{ compose: services }, { agentPaths }, { flat }] = await Promise.all([
-          import("./agent/watchdog/mode.ts"),
-          import("./agent/settings.ts"),
-          roleSettings("watchdog", from),
-        ]);
-        const world = await worldFor(which, flat);
-        return [services(agentPaths(flat, self, homedir()), world), world];
-      }
-    }
-  }
+async function serve<R extends ServiceRole>(role: R, argv: readonly string[]): Promise<number> {
+  const { roleSettings } = await import("./shared/config/role-settings.ts");
+  const { readSettingsFile } = await import("./shared/edge/settings-file.ts");
+  const { realFiles } = await import("./shared/edge/files.ts");
+  const { supervise } = await import("./shared/supervise.ts");
+  const { flat } = await roleSettings(role, { argv, env: process.env, files: realFiles, readFile: readSettingsFile });
+  const world = await worldFor(role, flat);
+  const ended = await supervise(await SERVICES[role](flat, world), world, stop.signal);
+  return ended.because === "stopped" ? 0 : isFault(ended.error) ? ended.error.exit : 1;
 }
 
-async function worldFor(component: string, log: { readonly logFormat: "auto" | "json" | "text"; readonly logLevel: "debug" | "info" | "warn" | "error" }) {
+async function worldFor(component: string, log: Pick<RoleSettings<ServiceRole>["flat"], "logFormat" | "logLevel">): Promise<World> {
   const { realWorld } = await import("./shared/edge/real-world.ts");
   const format = log.logFormat === "auto" ? (process.stderr.isTTY ? "text" : "json") : log.logFormat;
   return realWorld({ log: { format, level: log.logLevel, sink: (line) => void process.stderr.write(`${line}\n`) }, component, self });

@@ -39,6 +39,12 @@ export function flatten(error: unknown): string {
   return parts.join(" – ");
 }
 
+/** For a person, when no screen is there to lay it out: what failed, the code, what to do next. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Fault)) return flatten(error);
+  return `${error.message}\n  code ${error.code}${error.remedy === undefined ? "" : `\n  next ${error.remedy}`}`;
+}
+
 export function isFault(error: unknown, code?: FaultCode): error is Fault {
   return error instanceof Fault && (code === undefined || error.code === code);
 }
