@@ -46,6 +46,7 @@ export const FAULTS = {
   // access
   challenge_unknown: { status: 401, exit: 7, means: "The challenge is unknown or has expired. Ask for a new one and sign that." },
   denied: { status: 403, exit: 7, means: "This credential may not do that." },
+  grant_refused: { status: 403, exit: 7, means: "The grant does not admit this box: it is unknown here, revoked, expired or used up." },
   refused: { status: 422, exit: 7, means: "Something signed did not verify. The refusal says which check fired." },
   revoked: { status: 401, exit: 7, means: "This host or credential was revoked." },
   vault_unopenable: { status: 401, exit: 7, means: "The key vault does not open: the passphrase is wrong, or the file was changed." },

@@ -9,7 +9,7 @@ import { spellKey } from "../../../shared/trust/keys.ts";
 import type { Hub } from "../hub.ts";
 import { startOf } from "../load-hub.ts";
 import { insertHostCredential } from "../store/host-credentials.ts";
-import { findHost, type HostRow, putHost } from "../store/hosts.ts";
+import { findHost, putHost } from "../store/hosts.ts";
 import type { Tx } from "../store/store.ts";
 
 export interface Admitted {

@@ -1,5 +1,5 @@
 /**
- * The audit log: append-only, one row per mutation, hash-chained (hub/core/audit). `appendAudit` is called inside the very
+ * The audit log: append-only, one row per mutation, hash-chained (shared/core/audit-chain.ts). `appendAudit` is called inside the very
  * transaction that does what the row tells, so there is no deed without a row and no row without a deed.
  */
 import { AUDIT_START, type AuditAnchor, type AuditEntry, type AuditRow, type AuditVerdict, auditHash, verifyAuditChain } from "../../../shared/core/audit-chain.ts";

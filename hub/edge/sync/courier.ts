@@ -1,0 +1,122 @@
+/**
+ * Held syncs: requests with nothing to answer, kept until there is something or their wait is over. A held request is one small
+ * object in its host's entry and one place in a set; the timers are a wheel of quarter seconds that one loop turns, so holding
+ * 10 000 requests arms no timer. A host holds one request: the next one from it answers the one before.
+ */
+import type { Clock } from "../../../shared/ports/clock.ts";
+import type { HostEntry } from "./host-table.ts";
+
+export type HeldEnd = "newer" | "waited" | "revoked" | "replaced" | "stopping";
+
+/** Answers given in one turn of the event loop when everybody is to be woken. */
+const WAKE_PER_TURN = 250;
+const SLOT_MS = 250;
+
+export class Courier {
+  readonly #clock: Clock;
+  readonly #reply: (entry: HostEntry, end: HeldEnd) => Response | Promise<Response>;
+  readonly #wheel = new Map<number, Set<HostEntry>>();
+  readonly #waking = new Set<HostEntry>();
+  readonly #never = new AbortController().signal;
+  #turned: number;
+  #held = 0;
+  #pumping = false;
+  #stopping = false;
+
+  constructor(clock: Clock, reply: (entry: HostEntry, end: HeldEnd) => Response | Promise<Response>) {
+    this.#clock = clock;
+    this.#reply = reply;
+    this.#turned = slotOf(clock.monoMs());
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Told to end: nothing is held any more. */
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
+  hold(entry: HostEntry, untilMonoMs: number, msgpack: boolean): Promise<Response> {
+    this.release(entry, "replaced");
+    return new Promise((answer) => {
+      const slot = Math.max(slotOf(untilMonoMs), this.#turned);
+      entry.held = { answer, slot, msgpack };
+      this.#held += 1;
+      const set = this.#wheel.get(slot);
+      if (set === undefined) this.#wheel.set(slot, new Set([entry]));
+      else set.add(entry);
+    });
+  }
+
+  /** Answers the request this host holds, if any, now. */
+  release(entry: HostEntry, end: HeldEnd): void {
+    const held = entry.held;
+    if (held === undefined) return;
+    const reply = this.#reply(entry, end);
+    entry.held = undefined;
+    this.#held -= 1;
+    this.#wheel.get(held.slot)?.delete(entry);
+    if (reply instanceof Response) held.answer(reply);
+    else reply.then(held.answer, () => held.answer(new Response(null, { status: 503, headers: { "retry-after": "5" } })));
+  }
+
+  /** There is something newer for this host. */
+  wake(entry: HostEntry): void {
+    if (entry.held === undefined) return;
+    this.#waking.add(entry);
+    void this.#pump();
+  }
+
+  /** There is something newer for all: answered some at a time, so that the loop stays free for what comes back. */
+  wakeAll(): void {
+    for (const slot of this.#wheel.values()) for (const entry of slot) this.#waking.add(entry);
+    void this.#pump();
+  }
+
+  /** Ends the waits that are over. Called by a loop, a few times a second. */
+  turn(nowMonoMs: number): void {
+    const upto = slotOf(nowMonoMs);
+    // After a long stall the wheel is smaller than the time that passed.
+    const due = upto - this.#turned > this.#wheel.size ? [...this.#wheel.keys()].filter((slot) => slot < upto) : range(this.#turned, upto);
+    this.#turned = upto;
+    for (const slot of due) {
+      const entries = this.#wheel.get(slot);
+      if (entries === undefined) continue;
+      for (const entry of [...entries]) this.release(entry, "waited");
+      this.#wheel.delete(slot);
+    }
+  }
+
+  /** The hub stops: everybody is told to come back, each a little later than the one before. */
+  stop(): void {
+    this.#stopping = true;
+    for (const slot of this.#wheel.values()) for (const entry of [...slot]) this.release(entry, "stopping");
+    this.#wheel.clear();
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    await this.#clock.sleep(0, this.#never);
+    while (this.#waking.size > 0) {
+      let left = WAKE_PER_TURN;
+      for (const entry of this.#waking) {
+        this.#waking.delete(entry);
+        this.release(entry, entry.revoked ? "revoked" : "newer");
+        left -= 1;
+        if (left === 0) break;
+      }
+      if (this.#waking.size > 0) await this.#clock.sleep(0, this.#never);
+    }
+    this.#pumping = false;
+  }
+}
+
+/** Rounded up: never before its time. */
+const slotOf = (monoMs: number): number => Math.ceil(monoMs / SLOT_MS);
+
+function range(from: number, to: number): readonly number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, at) => from + at);
+}

@@ -1,0 +1,285 @@
+/**
+ * POST /agent/v1/sync: the one request that every box makes, for ever. Nothing newer and nothing to store is the usual case, and it
+ * touches no database, allocates little and logs nothing. The order: credential → size → form → who is it → what did it
+ * bring → what is newer → answer or hold. Identity comes from the credential alone; a body that names another host is refused.
+ */
+import { decode } from "@msgpack/msgpack";
+import { Fault, isFault } from "../../../shared/core/fault.ts";
+import type { Peer } from "../../../shared/ports/net.ts";
+import { SYNC_REQUEST_BYTES_MAX, type SyncRequest, syncRequest } from "../../../shared/protocol/sync.ts";
+import { isMsgpackSound } from "../../core/http/msgpack-scan.ts";
+import { nextArrival, type Rate, ratePerSecond, waitMs } from "../../core/limits/gcra.ts";
+import { turnStarts } from "../../core/sync/boots.ts";
+import { adoptGeneration } from "../../core/sync/newer.ts";
+import { readBytes } from "../http/body.ts";
+import type { Guard } from "../http/guard.ts";
+import { faultReply } from "../http/problem.ts";
+import type { Hub } from "../hub.ts";
+import { appendEvent } from "../store/events.ts";
+import { findHost, replaceSpec, storeAckedSeq } from "../store/hosts.ts";
+import { confirmHostCredential, HOST_CREDENTIAL_CHARS, hostCredentialHash } from "../store/host-credentials.ts";
+import { forgetSealedCredential } from "../store/enrollments.ts";
+import type { HeldEnd } from "./courier.ts";
+import type { Credential, HostEntry } from "./host-table.ts";
+import type { LastSeen } from "./last-seen.ts";
+import { takeOffer } from "./offer.ts";
+import { takeOutbox } from "./outbox.ts";
+import { revokedFault } from "./revoked.ts";
+import { idleReply, newestFor, type Replies, shouldAskOffer, shouldTell } from "./reply.ts";
+
+const BEARER = "Bearer ";
+/** Stateless without `stream`. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+const HOST_BURST = 30;
+/** The slowest pace the hub asks for: far below the time after which a host counts as stale. */
+export const PACE_MS_MAX = 60_000;
+const CLONED_AGAIN_MS = 3_600_000;
+/** A box that invents generations is believed this often at most. */
+const ADOPT_AGAIN_MS = 60_000;
+/** When rows were left in the boxes because the disk is behind. */
+const DEFERRED_NEXT_MS = 10_000;
+/** What a stopping hub spreads its agents' return over. */
+const STOPPING_SPREAD_MS = 5_000;
+
+export class Sync {
+  readonly #hub: Hub;
+  readonly #guard: Guard;
+  readonly #replies: Replies;
+  readonly #lastSeen: LastSeen;
+  readonly #each: Rate;
+  readonly #all: Rate;
+  #allArrival = 0;
+  readonly counts = { answered: 0, held: 0, told: 0, refused: 0, deferred: 0 };
+
+  constructor(hub: Hub, parts: { readonly guard: Guard; readonly replies: Replies; readonly lastSeen: LastSeen }) {
+    this.#hub = hub;
+    this.#guard = parts.guard;
+    this.#replies = parts.replies;
+    this.#lastSeen = parts.lastSeen;
+    const { syncsPerHostPerSecond, syncsPerSecond } = hub.settings.limits;
+    this.#each = ratePerSecond(syncsPerHostPerSecond, Math.max(HOST_BURST, syncsPerHostPerSecond));
+    this.#all = ratePerSecond(syncsPerSecond);
+  }
+
+  /** The route's whole handling; the server calls it before anything else is looked at but the request line and `host`. */
+  handle(request: Request, peer: Peer): Response | Promise<Response> {
+    const sha256 = bearerHash(request);
+    const credential = sha256 === undefined ? undefined : this.#hub.hosts.byCredential(sha256);
+    if (sha256 === undefined || credential === undefined) return this.#refuseStranger(request, peer);
+    const { entry } = credential;
+    if (entry.revoked) return this.#refuse(revokedFault());
+    const nowMono = this.#hub.world.clock.monoMs();
+    const wait = waitMs(entry.nextSyncMonoMs, nowMono, this.#each);
+    if (wait > 0) return this.#refuse(new Fault("rate_limited", "Cannot answer this sync: this host asks too often", { facts: { retry_after_ms: wait } }));
+    entry.nextSyncMonoMs = nextArrival(entry.nextSyncMonoMs, nowMono, this.#each);
+    const msgpack = request.headers.get("content-type") === "application/msgpack";
+    if (!msgpack && !isJson(request)) return this.#refuse(new Fault("unsupported_media", "Cannot read this sync: its content type is neither application/json nor application/msgpack"));
+    return readBytes(request, SYNC_REQUEST_BYTES_MAX).then(
+      (bytes) => this.#received(sha256, credential, bytes, msgpack, peer, request),
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  #received(sha256: string, credential: Credential, body: Uint8Array, msgpack: boolean, peer: Peer, request: Request): Response | Promise<Response> {
+    const message = parseSync(body, msgpack);
+    if (message instanceof Fault) return this.#refuse(message);
+    const { entry } = credential;
+    // Again after the wait for the body: a revocation counts from its instant.
+    if (entry.revoked) return this.#refuse(revokedFault());
+    if (message.host_id !== entry.hostId) return this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does"));
+    const wantsMsgpack = (request.headers.get("accept") ?? (msgpack ? "application/msgpack" : "")) === "application/msgpack";
+    const isQuiet = credential.confirmed && message.outbox.length === 0 && message.offer === undefined && message.boot_id === entry.bootId && message.run === entry.run && message.have.spec <= entry.specGeneration;
+    this.#heard(entry, message, peer, request);
+    if (isQuiet) return this.#answer(entry, message.wait_ms, wantsMsgpack, peer);
+    return this.#takeAll(sha256, credential, message, wantsMsgpack, peer).catch((error: unknown) => this.#failed(error));
+  }
+
+  #heard(entry: HostEntry, message: SyncRequest, peer: Peer, request: Request): void {
+    const { have } = message;
+    entry.haveRoot = have.root;
+    entry.haveCert = have.cert;
+    entry.haveBundle = have.bundle;
+    entry.haveSpec = have.spec;
+    if (entry.agentVersion !== message.agent_version) entry.agentVersion = message.agent_version;
+    this.#lastSeen.heard(entry, this.#guard.addressOf(request, peer));
+  }
+
+  /** What changes something: each step is durable before the answer says so. */
+  async #takeAll(sha256: string, credential: Credential, message: SyncRequest, msgpack: boolean, peer: Peer): Promise<Response> {
+    const hub = this.#hub;
+    const { entry } = credential;
+    if (!credential.confirmed) await confirm(hub, sha256, credential);
+    await this.#noteStarts(entry, message);
+    await adoptSpec(hub, entry, message.have.spec);
+    if (message.offer !== undefined) await takeOffer(hub, entry, message.offer);
+    if (message.outbox.length === 0) return this.#answer(entry, message.wait_ms, msgpack, peer);
+    const taken = await takeOutbox(hub, entry, message.outbox);
+    switch (taken.is) {
+      case "disorder":
+        throw new Fault("bad_request", `Cannot take this outbox: row ${taken.seq} does not follow the one before it`);
+      case "deferred":
+        this.counts.deferred += 1;
+        return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: DEFERRED_NEXT_MS, wantOffer: false });
+      case "taken":
+        // Not held: the box is waiting for the acknowledgement.
+        return this.#answer(entry, 0, msgpack, peer);
+    }
+  }
+
+  #answer(entry: HostEntry, askedWaitMs: number, msgpack: boolean, peer: Peer): Response | Promise<Response> {
+    const hub = this.#hub;
+    const nowMono = hub.world.clock.monoMs();
+    const newest = newestFor(hub, entry);
+    const pace = this.#pace(nowMono);
+    const wantOffer = shouldAskOffer(entry, newest, nowMono);
+    if (wantOffer) entry.offerAskedMonoMs = nowMono;
+    if (shouldTell(entry, newest, nowMono)) {
+      this.counts.told += 1;
+      return this.#replies.newer(entry, msgpack, { nextMs: pace, wantOffer }).catch((error: unknown) => this.#failed(error));
+    }
+    const { courier } = hub;
+    if (askedWaitMs > 0 && !wantOffer && !courier.isStopping && courier.held < hub.settings.limits.heldMax) {
+      this.counts.held += 1;
+      peer.hold();
+      return courier.hold(entry, nowMono + askedWaitMs, msgpack);
+    }
+    this.counts.answered += 1;
+    return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: courier.isStopping ? this.#stoppingMs() : pace, wantOffer });
+  }
+
+  /** How long the agent should wait, so that all of them together keep to the cap: 0 as long as they do. */
+  #pace(nowMono: number): number {
+    const wait = Math.min(PACE_MS_MAX, waitMs(this.#allArrival, nowMono, this.#all));
+    this.#allArrival = Math.min(nextArrival(this.#allArrival, nowMono, this.#all), nowMono + PACE_MS_MAX);
+    return wait;
+  }
+
+  #stoppingMs(): number {
+    return 1 + this.#hub.world.rng.int(STOPPING_SPREAD_MS);
+  }
+
+  /** The end of a held request. */
+  released(entry: HostEntry, end: HeldEnd): Response | Promise<Response> {
+    const hub = this.#hub;
+    const msgpack = entry.held?.msgpack ?? false;
+    switch (end) {
+      case "revoked":
+        return this.#refuse(revokedFault());
+      case "newer":
+      case "waited": {
+        const nowMono = hub.world.clock.monoMs();
+        if (!shouldTell(entry, newestFor(hub, entry), nowMono)) return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: 0, wantOffer: false });
+        this.counts.told += 1;
+        return this.#replies.newer(entry, msgpack, { nextMs: 0, wantOffer: false }).catch((error: unknown) => this.#failed(error));
+      }
+      case "replaced":
+        return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: 0, wantOffer: false });
+      case "stopping":
+        return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: this.#stoppingMs(), wantOffer: false });
+    }
+  }
+
+  async #noteStarts(entry: HostEntry, message: SyncRequest): Promise<void> {
+    const turn = turnStarts(entry, { bootId: message.boot_id, run: message.run });
+    const hub = this.#hub;
+    const nowMs = hub.world.clock.wallMs();
+    const cloned = turn.cloned && nowMs - entry.clonedAtMs >= CLONED_AGAIN_MS;
+    if (cloned || turn.rolledBack) {
+      const { ackedSeq } = entry;
+      const host = { hostId: entry.hostId, name: entry.name };
+      await hub.store.write("sync.starts", (tx) => {
+        if (cloned) appendEvent(tx.db, { at: nowMs, kind: "host.cloned", host, data: { boot_id: message.boot_id, other_boot_id: entry.bootId } });
+        if (!turn.rolledBack) return;
+        appendEvent(tx.db, { at: nowMs, kind: "host.rolled-back", host, data: { run: message.run, run_before: entry.run, acked_seq: ackedSeq } });
+        // Its sequence numbers start over from an older place: what looks like a repeat may be new. Better twice than never.
+        storeAckedSeq(tx.db, entry.hostId, 0);
+      });
+      if (cloned) entry.clonedAtMs = nowMs;
+      if (turn.rolledBack) entry.ackedSeq = 0;
+    }
+    entry.bootId = turn.starts.bootId;
+    entry.bootIdBefore = turn.starts.bootIdBefore;
+    entry.run = turn.starts.run;
+  }
+
+  #refuseStranger(request: Request, peer: Peer): Response {
+    const wait = this.#guard.countRefusal(this.#guard.addressOf(request, peer));
+    if (wait > 0) return this.#refuse(new Fault("rate_limited", "Cannot answer: too many requests without a valid credential", { facts: { retry_after_ms: wait } }));
+    return this.#refuse(new Fault("unauthenticated", "Cannot sync: this is no credential of a host", { remedy: "Enroll this box again: felhom enroll" }));
+  }
+
+  #refuse(fault: Fault): Response {
+    this.counts.refused += 1;
+    return faultReply(fault);
+  }
+
+  #failed(error: unknown): Response {
+    if (isFault(error) && error.status < 500) return this.#refuse(error);
+    this.#hub.world.log.event("error", "http.failed", { route: "/agent/v1/sync" }, error);
+    return faultReply(isFault(error) ? error : new Fault("internal", "Cannot answer this sync: an internal error"));
+  }
+}
+
+function bearerHash(request: Request): string | undefined {
+  const header = request.headers.get("authorization");
+  if (header === null || header.length !== BEARER.length + HOST_CREDENTIAL_CHARS || !header.startsWith(BEARER)) return undefined;
+  return hostCredentialHash(header.slice(BEARER.length));
+}
+
+function isJson(request: Request): boolean {
+  const type = request.headers.get("content-type");
+  return type !== null && (type === "application/json" || /^application\/json *(?:;|$)/i.test(type));
+}
+
+function parseSync(body: Uint8Array, msgpack: boolean): SyncRequest | Fault {
+  const value = msgpack ? decodeMsgpack(body) : decodeJson(body);
+  const parsed = value === undefined ? undefined : syncRequest.safeParse(value);
+  if (parsed?.success === true) return parsed.data;
+  const issue = parsed?.error?.issues[0];
+  return new Fault("bad_request", `Cannot read this sync: ${issue === undefined ? "it does not parse" : `${issue.path.map(String).join(".").slice(0, 128)} ${issue.code}`}`);
+}
+
+function decodeJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(UTF8.decode(body));
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeMsgpack(body: Uint8Array): unknown {
+  if (!isMsgpackSound(body)) return undefined;
+  try {
+    return decode(body);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The box has used it, so it has it: nobody needs to fetch it again, and what it replaced ends. */
+async function confirm(hub: Hub, sha256: string, credential: Credential): Promise<void> {
+  const { entry } = credential;
+  const nowMs = hub.world.clock.wallMs();
+  await hub.store.write("sync.confirm", (tx) => {
+    confirmHostCredential(tx.db, sha256, entry.hostId, nowMs);
+    forgetSealedCredential(tx.db, sha256, entry.hostId);
+  });
+  hub.hosts.confirmCredential(sha256, credential);
+}
+
+/** After a restore the box may have met a newer spec than this hub remembers; the number is taken over so that the next edit counts. */
+async function adoptSpec(hub: Hub, entry: HostEntry, boxHas: number): Promise<void> {
+  const adopted = adoptGeneration(boxHas, entry.specGeneration);
+  const nowMs = hub.world.clock.wallMs();
+  if (adopted === undefined || nowMs - entry.adoptedAtMs < ADOPT_AGAIN_MS) return;
+  entry.adoptedAtMs = nowMs;
+  await hub.store.write("sync.adopt-spec", (tx) => {
+    const host = findHost(tx.db, entry.hostId);
+    if (host === undefined || host.spec_generation >= adopted) return;
+    const spec: Record<string, unknown> = JSON.parse(host.spec);
+    const isSet = replaceSpec(tx.db, host.host_id, host.spec_generation, { generation: adopted, spec: JSON.stringify({ ...spec, generation: adopted }) });
+    if (!isSet) return;
+    appendEvent(tx.db, { at: nowMs, kind: "hub.restored", host: { hostId: host.host_id, name: host.name }, data: { what: "spec", generation: adopted, generation_before: host.spec_generation } });
+    tx.afterCommit(() => hub.hosts.specEdited(host.host_id, adopted));
+  });
+}
