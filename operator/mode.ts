@@ -1,9 +1,8 @@
 import type { ExitCode } from "../shared/cli/command.ts";
 import type { Terminal } from "../shared/ports/terminal.ts";
 import type { World } from "../shared/ports/world.ts";
-import { PROTOCOL } from "../shared/protocol/version.ts";
-import { VERSION } from "../shared/version.ts";
 import type { Tables } from "./tables.ts";
+import { versionLine } from "./version-line.ts";
 
 /**
  * The command line's entry: everything but the long-running roles comes through here. `version` is answered at once: no parser,
@@ -23,7 +22,7 @@ export interface Invocation {
 export async function runCommand(invocation: Invocation): Promise<ExitCode> {
   const [first, ...more] = invocation.argv;
   if ((first === "version" || first === "--version" || first === "-V") && more.length === 0) {
-    invocation.terminal.out(`felhom ${VERSION} (protocol ${PROTOCOL}, bun ${Bun.version})\n`);
+    invocation.terminal.out(`${versionLine()}\n`);
     return 0;
   }
   const { run } = await import("./run.ts");

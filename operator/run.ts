@@ -48,7 +48,7 @@ async function runOne(command: Command, rest: readonly string[], running: Runnin
   const { args, options } = parseCommand(command, rest);
   const { world } = running.invocation;
   const { terminal } = running;
-  const call: Call = { args, options, globals: globalsOf(options, running.env), world, terminal, env: running.env, cwd: running.cwd };
+  const call: Call = { args, options, globals: globalsOf(options, running.env), world, terminal, env: running.env, cwd: running.cwd, catalogue: () => allCommands(running.tables) };
   const loaded = await command.load();
   const ran = loaded.run(call);
   const interrupted = aborted(terminal.interrupted).then(async (): Promise<ExitCode> => {

@@ -7,4 +7,14 @@ export interface Table {
 export type Tables = Readonly<Record<string, () => Promise<Table>>>;
 
 export const OPERATOR_TABLES: Tables = {
+  audit: () => import("./table/audit.ts"),
+  bundle: () => import("./table/bundle.ts"),
+  completion: () => import("./table/completion.ts"),
+  context: () => import("./table/context.ts"),
+  event: () => import("./table/event.ts"),
+  host: () => import("./table/host.ts"),
+  login: () => import("./table/login.ts"),
+  man: () => import("./table/man.ts"),
+  status: () => import("./table/status.ts"),
+  version: () => import("./table/version.ts"),
 };

@@ -55,6 +55,8 @@ export interface Call {
   /** The environment, for the few commands that pass it on (an editor, an agent socket). Settings never come from here. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** Every command of every role, for completion scripts and manual pages. The parser sets it. */
+  readonly catalogue?: () => Promise<readonly Command[]>;
 }
 
 export interface Globals {

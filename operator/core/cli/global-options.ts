@@ -1,5 +1,5 @@
 import { parseDuration } from "../../../shared/cli/age.ts";
-import type { Globals, Option } from "../../../shared/cli/command.ts";
+import type { Command, Globals, Option } from "../../../shared/cli/command.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 
 /** Options that every command takes, and those that every mutating command takes besides. */
@@ -23,6 +23,12 @@ export const MUTATING_OPTIONS: readonly Option[] = [
   { name: "yes", short: "y", summary: "Do not ask" },
   { name: "reason", value: "TEXT", summary: "Why, for the audit log" },
 ];
+
+/** A command's own options first; they win over a global one of the same name. */
+export function optionsOf(command: Command): readonly Option[] {
+  const own = new Set(command.options.map(({ name }) => name));
+  return [...command.options, ...(command.mutates ? MUTATING_OPTIONS.filter(({ name }) => !own.has(name)) : []), ...GLOBAL_OPTIONS.filter(({ name }) => !own.has(name))];
+}
 
 const FORMS: readonly Globals["output"][] = ["table", "wide", "name", "json", "jsonl", "yaml"];
 const TIMEOUT_MS = 30_000;

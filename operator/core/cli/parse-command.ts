@@ -2,7 +2,7 @@ import { CommanderError, Command as Parser, Option as ParserOption } from "comma
 import type { Call, Command, Option } from "../../../shared/cli/command.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 import { didYouMean } from "./did-you-mean.ts";
-import { GLOBAL_OPTIONS, MUTATING_OPTIONS } from "./global-options.ts";
+import { optionsOf } from "./global-options.ts";
 
 /** Parses one command's arguments with commander, built from the command's data. Throws `bad_request` in felhom's own words. */
 export interface Parsed {
@@ -30,11 +30,6 @@ export function parseCommand(command: Command, argv: readonly string[]): Parsed 
     args[argument.name] = typeof value === "string" ? value : Array.isArray(value) ? value.map(String) : undefined;
   });
   return { args, options: Object.fromEntries(known.flatMap((option) => optionValue(option, values))) };
-}
-
-export function optionsOf(command: Command): readonly Option[] {
-  const own = new Set(command.options.map(({ name }) => name));
-  return [...command.options, ...(command.mutates ? MUTATING_OPTIONS.filter(({ name }) => !own.has(name)) : []), ...GLOBAL_OPTIONS.filter(({ name }) => !own.has(name))];
 }
 
 /** `--no-x` is a plain flag here: commander's own idea of it (a negation of `x`) is undone by giving it another attribute name. */

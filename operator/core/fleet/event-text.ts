@@ -1,0 +1,47 @@
+import { ageOf, isoTime } from "../../../shared/cli/age.ts";
+import { paint, type Style } from "../../../shared/cli/colour.ts";
+import { escapeUntrusted } from "../../../shared/cli/escape.ts";
+import { table, truncate, type Cell } from "../../../shared/cli/table.ts";
+import type { Terminal } from "../../../shared/ports/terminal.ts";
+import type { EventItem } from "../../../shared/protocol/api/fleet.ts";
+
+/** Events as a table, as a line of a live view, and as data. Their texts come from boxes and hubs: escaped, always. */
+export interface EventPaper {
+  readonly nowMs: number;
+  readonly terminal: Pick<Terminal, "outIsTty" | "columns" | "colour" | "unicode">;
+  readonly withHost: boolean;
+}
+
+export function eventTable(events: readonly EventItem[], paper: EventPaper): string {
+  const rows = events.map((event): readonly Cell[] => [ageOf(event.at, paper.nowMs), { text: event.kind, style: styleOf(event.kind) }, ...(paper.withHost ? [event.host_name ?? event.host_id] : []), detailText(event)]);
+  return table([{ title: "AGE", align: "right" }, { title: "WHAT" }, ...(paper.withHost ? [{ title: "HOST", flex: true }] : []), { title: "DETAIL", flex: true, least: 12 }], rows, paper.terminal);
+}
+
+/** `21:14:03  host.down  szeg-1  no sync for 10 min`. Columns line up without knowing what comes next. */
+export function eventLine(event: EventItem, paper: Pick<EventPaper, "terminal">): string {
+  const { terminal } = paper;
+  const host = escapeUntrusted(event.host_name ?? event.host_id ?? "");
+  const head = `${isoTime(event.at).slice(11, 19)}  `;
+  const room = terminal.outIsTty ? Math.max(12, terminal.columns - head.length - 20 - 18) : Number.POSITIVE_INFINITY;
+  return `${paint(terminal, "quiet", head)}${paint(terminal, styleOf(event.kind), event.kind.padEnd(20))}${host.padEnd(16)}  ${truncate(escapeUntrusted(detailText(event)), room, terminal)}`.trimEnd();
+}
+
+export function eventData(event: EventItem): Readonly<Record<string, unknown>> {
+  return { seq: event.seq, at: isoTime(event.at), event: event.kind, hostId: event.host_id, host: event.host_name, data: event.data };
+}
+
+/** `code=render_failed because="no such setting"`; a lone `message` or `because` stands by itself. */
+export function detailText(event: Pick<EventItem, "data">): string {
+  return Object.entries(event.data)
+    .filter(([, value]) => value !== null && value !== "")
+    .map(([key, value]) => (key === "message" || key === "because" || key === "note" ? String(value) : `${key}=${typeof value === "string" && /[\s"]/.test(value) ? JSON.stringify(value) : String(value)}`))
+    .join("  ");
+}
+
+const BAD = ["host.down", "host.failed", "host.cloned", "host.rolled-back", "hub.limit-hit"];
+const WARN = ["host.stale", "host.drifted", "host.degraded", "host.enroll-requested", "hub.restored"];
+const GOOD = ["host.recovered", "host.converged", "host.approved"];
+
+function styleOf(kind: string): Style {
+  return BAD.includes(kind) ? "bad" : WARN.includes(kind) ? "warn" : GOOD.includes(kind) ? "good" : "plain";
+}
