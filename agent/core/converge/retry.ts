@@ -69,3 +69,22 @@ export function retryInMs(state: RetryState, nowMs: number): number | undefined 
   const waits = Object.values(state.failures).map((failure) => Math.max(0, (heldUntilMs(failure, failure.of, nowMs) ?? nowMs) - nowMs));
   return waits.length === 0 ? undefined : Math.min(...waits);
 }
+
+/** From what the caller kept. Damage costs an early try and nothing else, so what is not understood is left out. */
+export function readRetryState(kept: Readonly<Record<string, unknown>>): RetryState {
+  const { v, failures, triggered } = kept;
+  if (v !== 1) return NO_RETRIES;
+  return {
+    v: 1,
+    failures: Object.fromEntries(Object.entries(isRecord(failures) ? failures : {}).flatMap(([id, failure]) => (isFailure(failure) ? [[id, failure]] : []))),
+    triggered: Array.isArray(triggered) ? triggered.filter((id): id is string => typeof id === "string") : [],
+  };
+}
+
+function isFailure(value: unknown): value is Failure {
+  return isRecord(value) && typeof value["tries"] === "number" && typeof value["atMs"] === "number" && typeof value["because"] === "string" && typeof value["of"] === "string";
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,149 @@
+/**
+ * One converge run: facts → render → observe → plan → execute → look again at what changed. Used by the agent's worker and by
+ * `felhom local`, with a hub or without. What cannot be rendered is not enforced: the last good resources stay in force.
+ */
+import { assert } from "../../../shared/core/assert.ts";
+import { sha256Hex } from "../../../shared/core/sha256.ts";
+import { flatten } from "../../../shared/core/fault.ts";
+import { utf8 } from "../../../shared/core/bytes.ts";
+import { isSha256, type Sha256 } from "../../../shared/core/ids.ts";
+import type { Report, ResourceOutcome } from "../../../shared/protocol/report.ts";
+import type { World } from "../../../shared/ports/world.ts";
+import type { Resource } from "../../../shared/states/resource.ts";
+import type { RenderVerdict } from "../../../shared/states/render.ts";
+import type { Facts } from "../../core/facts/facts.ts";
+import { monitored } from "../../core/converge/monitored.ts";
+import { plan, type Planned } from "../../core/converge/plan.ts";
+import { masking, planText } from "../../core/converge/plan-text.ts";
+import { pruned, readRetryState, retryInMs } from "../../core/converge/retry.ts";
+import { collectFacts } from "../facts/collect-facts.ts";
+import { Accounts } from "../providers/accounts.ts";
+import { ParentDirs } from "../providers/parent-dirs.ts";
+import type { ProviderContext } from "../providers/provider.ts";
+import { execute } from "./execute.ts";
+import { fileTexts } from "./file-texts.ts";
+import { observe } from "./observe.ts";
+import { chooseProviders, type Providers } from "./providers.ts";
+import { failed, renderInChild, type RenderChild } from "./render-child.ts";
+import { readSources } from "./sources.ts";
+
+/** Plain JSON that the caller keeps between runs and need not understand; `{}` at first. */
+export type RetryState = Readonly<Record<string, unknown>>;
+
+export interface ConvergeInput {
+  readonly treeDir: string;
+  readonly host: { readonly id: string; readonly name: string };
+  readonly labels: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly mode: "enforce" | "monitor";
+  readonly lastGood: readonly Resource[] | undefined;
+  readonly retry: RetryState;
+  readonly factsDirs: readonly string[];
+  readonly render: RenderChild;
+  /** It was never rendered here before: it is rendered twice and compared. */
+  readonly isNewBundle?: boolean;
+  /** Somebody asked for this run: what is held back after failures is tried now. */
+  readonly isAsked?: boolean;
+  /** Makes the retry state durable before an effect. Absent: a kill in the middle of a run may lose a pending reload. */
+  readonly journal?: (retry: RetryState) => void;
+  readonly stop?: AbortSignal;
+}
+
+export interface ConvergeResult {
+  readonly rendered: RenderVerdict;
+  readonly enforced: "new" | "last-good" | "nothing";
+  readonly counts: Report["counts"];
+  /** Of every resource, in graph order, unchanged ones too. */
+  readonly outcomes: readonly ResourceOutcome[];
+  readonly planned: readonly Planned[];
+  readonly planText: string;
+  readonly planSha256: Sha256;
+  readonly facts: Facts;
+  readonly retry: RetryState;
+  /** When the first resource that is held back is due again. */
+  readonly retryInMs: number | undefined;
+  readonly startedWallMs: number;
+  readonly durationMs: number;
+}
+
+export async function converge(world: World, input: ConvergeInput): Promise<ConvergeResult> {
+  const startedWallMs = world.clock.wallMs();
+  const startedMono = world.clock.monoMs();
+  const facts = await collectFacts(world, { factsDirs: input.factsDirs });
+  const rendered = await render(world, input, facts);
+  const resources = rendered.ok ? rendered.resources : (input.lastGood ?? []);
+  const enforced = rendered.ok ? "new" : input.lastGood === undefined ? "nothing" : "last-good";
+  const done = await bring(world, input, resources);
+  const counts = countsOf(done.outcomes);
+  world.log.event("info", "converge.finished", { enforced, mode: input.mode, resources: resources.length, ...counts });
+  return {
+    rendered,
+    enforced,
+    counts,
+    ...done,
+    planSha256: hashOf(done.planText),
+    facts,
+    startedWallMs,
+    durationMs: Math.max(0, Math.round(world.clock.monoMs() - startedMono)),
+  };
+}
+
+async function render(world: World, input: ConvergeInput, facts: Facts): Promise<RenderVerdict> {
+  try {
+    const { host, labels, secrets } = input;
+    return await renderInChild(world, input.render, { files: readSources(world, input.treeDir), host, labels, facts, secrets }, input.isNewBundle === true);
+  } catch (error) {
+    // The tree cannot be read whole: half of it is not rendered.
+    return failed(flatten(error));
+  }
+}
+
+type Brought = Pick<ConvergeResult, "outcomes" | "planned" | "planText" | "retry" | "retryInMs">;
+
+async function bring(world: World, input: ConvergeInput, resources: readonly Resource[]): Promise<Brought> {
+  const providers = chooseProviders(world);
+  logChoices(world, providers, resources);
+  const context: ProviderContext = { world, parents: new ParentDirs(world.files, world.self), accounts: new Accounts(world), treeDir: input.treeDir, swept: new Set() };
+  const mask = masking(Object.values(input.secrets));
+  try {
+    const seen = await observe(context, providers, resources);
+    const before = pruned(readRetryState(input.retry), resources);
+    const planned = plan({ resources, seen, retry: before, nowMs: world.clock.wallMs(), isAsked: input.isAsked === true });
+    const text = planText({ planned, texts: fileTexts(world, input.treeDir, planned), secrets: Object.values(input.secrets) });
+    const masked = (outcomes: readonly ResourceOutcome[]): readonly ResourceOutcome[] => outcomes.map((outcome) => ({ ...outcome, reason: mask(outcome.reason) }));
+    if (input.mode === "monitor") return { outcomes: masked(monitored(planned)), planned, planText: text, retry: { ...before }, retryInMs: undefined };
+    const journal = input.journal ?? (() => {});
+    const { outcomes, retry } = await execute({
+      context,
+      providers,
+      resources,
+      seen,
+      retry: before,
+      isAsked: input.isAsked === true,
+      stop: input.stop,
+      journal: (state) => journal({ ...state }),
+    });
+    return { outcomes: masked(outcomes), planned, planText: text, retry: { ...retry }, retryInMs: retryInMs(retry, world.clock.wallMs()) };
+  } finally {
+    context.parents.close();
+  }
+}
+
+function logChoices(world: World, providers: Providers, resources: readonly Resource[]): void {
+  for (const type of new Set(resources.map((resource) => resource.type))) {
+    const chosen = providers[type];
+    world.log.event("debug", "provider.chosen", { type, because: chosen.provider === undefined ? chosen.because : chosen.provider.because });
+  }
+}
+
+function countsOf(outcomes: readonly ResourceOutcome[]): Report["counts"] {
+  const counts = { unchanged: 0, changed: 0, drifted: 0, failed: 0, skipped: 0, waiting: 0 };
+  for (const { outcome } of outcomes) counts[outcome]++;
+  return counts;
+}
+
+function hashOf(text: string): Sha256 {
+  const hash = sha256Hex(utf8(text));
+  assert(isSha256(hash), "a SHA-256 in hex is one");
+  return hash;
+}
