@@ -1,0 +1,118 @@
+import type { ResourceType } from "./resources/registry.ts";
+import { isResourceType, KINDS, RESOURCE_TYPES } from "./resources/registry.ts";
+import { nearest } from "./schema-issues.ts";
+import type { StateFault } from "./state-fault.ts";
+import { pathText, shown } from "./state-fault.ts";
+import type { YamlDocument } from "./yaml/parse-yaml.ts";
+
+/**
+ * The entries of one state as they were written, before templates and schemas. An entry is
+ * `{ <type>: params, require?, watch?, onFail?, onlyIf?, sensitive? }`; its key is the resource's path or name unless the
+ * params say another. TypeScript states may give a list of entries too; then the params name them.
+ */
+export interface Declared {
+  readonly type: ResourceType;
+  /** The entry's key; absent in a list. */
+  readonly key: string | undefined;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly require: readonly string[];
+  readonly watch: readonly string[];
+  readonly onFail: "continue" | "stop";
+  readonly onlyIf: string | undefined;
+  readonly sensitive: boolean;
+  /** Strings are Liquid: in YAML, never in TypeScript. */
+  readonly templated: boolean;
+  readonly from: string;
+  /** A fault at a place of this entry: `["file", "mode"]`. */
+  readonly fault: (path: readonly (string | number)[], message: string, remedy?: string) => Promise<StateFault>;
+}
+
+export const REFERENCES_MAX = 1_000;
+const FRAME = ["require", "watch", "onFail", "onlyIf", "sensitive"];
+
+export interface DeclaredState {
+  readonly entries: readonly Declared[];
+  readonly faults: readonly StateFault[];
+}
+
+export async function declaredInYaml(document: YamlDocument): Promise<DeclaredState> {
+  const whole = document.value ?? {};
+  if (!isMap(whole)) return { entries: [], faults: [await document.fault([], "is not a map of entries", "A state maps a path or name to `{ <type>: … }`.")] };
+  const found = await Promise.all(
+    Object.entries(whole).map(([key, entry]) => {
+      const line = document.lineOf(key);
+      return declared(entry, { key, at: [key], templated: true, from: line === 0 ? document.file : `${document.file}:${line}`, faultIn: document.fault });
+    }),
+  );
+  return collected(found);
+}
+
+export async function declaredInTypescript(file: string, entries: unknown): Promise<DeclaredState> {
+  const faultIn = async (path: readonly (string | number)[], message: string, remedy?: string): Promise<StateFault> => ({ file, line: 0, path: pathText(path), message, ...(remedy === undefined ? {} : { remedy }) });
+  const origin = { templated: false, from: file, faultIn };
+  if (Array.isArray(entries)) return collected(await Promise.all(entries.map((entry, at) => declared(entry, { ...origin, key: undefined, at: [at] }))));
+  if (isMap(entries)) return collected(await Promise.all(Object.entries(entries).map(([key, entry]) => declared(entry, { ...origin, key, at: [key] }))));
+  return { entries: [], faults: [await faultIn([], `gives ${shown(entries)}, a list or map of entries is wanted`)] };
+}
+
+function collected(found: readonly (Declared | readonly StateFault[])[]): DeclaredState {
+  return { entries: found.filter((one): one is Declared => "type" in one), faults: found.flatMap((one) => ("type" in one ? [] : one)) };
+}
+
+interface Origin {
+  readonly key: string | undefined;
+  readonly at: readonly (string | number)[];
+  readonly templated: boolean;
+  readonly from: string;
+  readonly faultIn: YamlDocument["fault"];
+}
+
+async function declared(entry: unknown, origin: Origin): Promise<Declared | readonly StateFault[]> {
+  const fault = (path: readonly (string | number)[], message: string, remedy?: string) => origin.faultIn([...origin.at, ...path], message, remedy);
+  if (!isMap(entry)) return [await fault([], `is ${shown(entry)}, an entry like { file: … } is wanted`)];
+  const faults: StateFault[] = [];
+  const types = Object.keys(entry).filter((name) => !FRAME.includes(name));
+  const type = types[0];
+  for (const name of types) if (!isResourceType(name)) faults.push(await fault([name], `there is no resource type ${shown(name)}`, `${didYouMean(name)}The types are ${RESOURCE_TYPES.join(", ")}.`));
+  if (type === undefined) faults.push(await fault([], "names no resource type", `Write one of ${RESOURCE_TYPES.join(", ")} and its parameters.`));
+  if (types.length > 1 && faults.length === 0) faults.push(await fault([types[1] ?? ""], `names two resource types, ${types.join(" and ")}`, "Give each its own entry: the key may be any name when the parameters say `name` or `path`."));
+  const references = { require: await referenceList(entry, "require", fault, faults), watch: await referenceList(entry, "watch", fault, faults) };
+  const onFail = entry["onFail"] ?? "continue";
+  if (onFail !== "continue" && onFail !== "stop") faults.push(await fault(["onFail"], `${shown(onFail)} is not one of continue, stop`));
+  const onlyIf = entry["onlyIf"];
+  if (onlyIf !== undefined && typeof onlyIf !== "string" && typeof onlyIf !== "boolean") faults.push(await fault(["onlyIf"], `${shown(onlyIf)} is not an expression`));
+  const sensitive = entry["sensitive"] ?? false;
+  if (typeof sensitive !== "boolean") faults.push(await fault(["sensitive"], `${shown(sensitive)} is not true or false`));
+  const params = type === undefined ? {} : (entry[type] ?? {});
+  if (type !== undefined && !isMap(params)) faults.push(await fault([type], `is ${shown(params)}, a map of parameters is wanted`));
+  if (faults.length > 0 || type === undefined || !isResourceType(type) || !isMap(params)) return faults;
+  if (origin.key === undefined && params[KINDS[type].namedBy] === undefined) return [await fault([type], `has no ${KINDS[type].namedBy}`, "Entries of a list name themselves; those of a map are named by their key.")];
+  return {
+    type,
+    key: origin.key,
+    params,
+    ...references,
+    onFail: onFail === "stop" ? "stop" : "continue",
+    onlyIf: onlyIf === undefined ? undefined : String(onlyIf),
+    sensitive: sensitive === true,
+    templated: origin.templated,
+    from: origin.from,
+    fault,
+  };
+}
+
+function didYouMean(name: string): string {
+  const guess = nearest(name, [...RESOURCE_TYPES, ...FRAME]);
+  return guess === undefined ? "" : `Did you mean ${guess}? `;
+}
+
+async function referenceList(entry: Readonly<Record<string, unknown>>, name: "require" | "watch", fault: Declared["fault"], faults: StateFault[]): Promise<readonly string[]> {
+  const given = entry[name] ?? [];
+  const list: readonly unknown[] = typeof given === "string" ? [given] : Array.isArray(given) ? given : [undefined];
+  if (list.length > REFERENCES_MAX) faults.push(await fault([name], `names more than ${REFERENCES_MAX} resources`));
+  const texts = list.filter((one) => typeof one === "string");
+  if (texts.length !== list.length) faults.push(await fault([name], "is not a list of resource ids", "An id is the type, a slash and the path or name: file//etc/motd, service/nginx."));
+  return texts;
+}
+
+export const isMap = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && !Array.isArray(value);
