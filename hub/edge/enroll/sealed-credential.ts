@@ -1,7 +1,7 @@
-import { base64, fromBase64url, utf8 } from "../../../shared/core/bytes.ts";
+import { base64, utf8 } from "../../../shared/core/bytes.ts";
 import type { World } from "../../../shared/ports/world.ts";
+import { readBoxKey } from "../../../shared/trust/keys.ts";
 import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
-import { refuse } from "../../../shared/trust/verdict.ts";
 import { hostCredentialHash, makeHostCredential } from "../store/host-credentials.ts";
 import { orRefuse } from "../trust/refused.ts";
 
@@ -16,7 +16,7 @@ export interface SealedCredential {
 export async function sealCredential(world: Pick<World, "crypto">, boxKey: string): Promise<SealedCredential> {
   const box = await loadSealedBox();
   const credential = makeHostCredential(world.crypto.randomBytes(32));
-  const publicKey = fromBase64url(boxKey) ?? orRefuse("box key", refuse("key_unsafe", "not base64url"));
+  const publicKey = orRefuse("box key", readBoxKey(boxKey));
   const sealed = orRefuse("box key", box.seal(utf8(JSON.stringify({ credential })), publicKey, world.crypto.randomBytes(32)));
   return { sha256: hostCredentialHash(credential), sealed: base64(sealed) };
 }
