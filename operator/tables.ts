@@ -15,6 +15,7 @@ export const OPERATOR_TABLES: Tables = {
   host: () => import("./table/host.ts"),
   login: () => import("./table/login.ts"),
   man: () => import("./table/man.ts"),
+  publish: () => import("./table/publish.ts"),
   status: () => import("./table/status.ts"),
   version: () => import("./table/version.ts"),
 };
