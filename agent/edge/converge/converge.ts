@@ -10,6 +10,7 @@ import { isSha256, type Sha256 } from "../../../shared/core/ids.ts";
 import type { Report, ResourceOutcome } from "../../../shared/protocol/report.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import type { Resource } from "../../../shared/states/resource.ts";
+import { readFleetSources } from "../../../shared/states/fleet-directory.ts";
 import type { RenderVerdict } from "../../../shared/states/render.ts";
 import type { Facts } from "../../core/facts/facts.ts";
 import { monitored } from "../../core/converge/monitored.ts";
@@ -25,7 +26,6 @@ import { fileTexts } from "./file-texts.ts";
 import { observe } from "./observe.ts";
 import { chooseProviders, type Providers } from "./providers.ts";
 import { failed, renderInChild, type RenderChild } from "./render-child.ts";
-import { readSources } from "./sources.ts";
 
 /** Plain JSON that the caller keeps between runs and need not understand; `{}` at first. */
 export type RetryState = Readonly<Record<string, unknown>>;
@@ -70,7 +70,7 @@ export async function converge(world: World, input: ConvergeInput): Promise<Conv
   const startedWallMs = world.clock.wallMs();
   const startedMono = world.clock.monoMs();
   const facts = await collectFacts(world, { factsDirs: input.factsDirs });
-  const rendered = await render(world, input, facts);
+  const rendered = await renderTree(world, input, facts);
   const resources = rendered.ok ? rendered.resources : (input.lastGood ?? []);
   const enforced = rendered.ok ? "new" : input.lastGood === undefined ? "nothing" : "last-good";
   const done = await bring(world, input, resources);
@@ -88,10 +88,15 @@ export async function converge(world: World, input: ConvergeInput): Promise<Conv
   };
 }
 
-async function render(world: World, input: ConvergeInput, facts: Facts): Promise<RenderVerdict> {
+/** Twice, when it is new here and holds code: YAML and Liquid have nothing in them that could differ from run to run. */
+export async function renderTree(world: World, input: Pick<ConvergeInput, "treeDir" | "host" | "labels" | "secrets" | "render" | "isNewBundle">, facts: Facts): Promise<RenderVerdict> {
   try {
     const { host, labels, secrets } = input;
-    return await renderInChild(world, input.render, { files: readSources(world, input.treeDir), host, labels, facts, secrets }, input.isNewBundle === true);
+    const fleet = readFleetSources(world.files, input.treeDir);
+    if (!fleet.ok) return fleet;
+    const { sources, paths } = fleet.value;
+    const hasCode = Object.keys(sources).some((path) => path.endsWith(".ts"));
+    return await renderInChild(world, input.render, { files: sources, paths, host, labels, facts, secrets }, input.isNewBundle === true && hasCode);
   } catch (error) {
     // The tree cannot be read whole: half of it is not rendered.
     return failed(flatten(error));

@@ -62,5 +62,5 @@ function problemOf(done: Finished): string | undefined {
 }
 
 export function failed(message: string): RenderVerdict {
-  return { ok: false, faults: [{ file: "", message }] };
+  return { ok: false, faults: [{ file: "", line: 0, path: "", message }] };
 }
