@@ -1,8 +1,8 @@
+import { fromBase64url } from "../../shared/core/bytes.ts";
 import { Fault } from "../../shared/core/fault.ts";
 
 /** A hub's address as people type it. TLS always, except to this very machine. */
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
-const PIN = /^[A-Za-z0-9_-]{43}$/;
 
 export function readHubUrl(typed: string): string {
   let url: URL;
@@ -26,7 +26,7 @@ export function readPins(typed: readonly string[]): readonly string[] {
     .flatMap((list) => list.split(","))
     .map((pin) => {
       const plain = pin.trim().replace(/^sha256\//, "").replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-      if (!PIN.test(plain)) throw new Fault("bad_request", `Cannot read ${pin} as a pin`, { remedy: "It is 43 letters of base64url; the hub prints it when it starts, and felhom doctor --hub shows what it offers." });
+      if (fromBase64url(plain)?.byteLength !== 32) throw new Fault("bad_request", `Cannot read ${pin} as a pin`, { remedy: "It is 43 letters of base64url; the hub prints it when it starts, and felhom doctor --hub shows what it offers." });
       return plain;
     });
 }

@@ -6,12 +6,13 @@ import { Fault } from "../../shared/core/fault.ts";
 const PASSPHRASE_BYTES_MAX = 4_096;
 export const PASSPHRASE_CHARS_MIN = 8;
 
-export const PASSPHRASE_OPTION = { name: "passphrase-file", value: "FILE", summary: "read the vault's passphrase from this file (- for stdin)" } as const;
+/** The option that `table/passphrase-option.ts` describes. */
+const OPTION = "passphrase-file";
 
 /** For `readVault` and `editVault`. */
 export function askPassphrase(call: Pick<Call, "options" | "terminal" | "globals" | "world" | "cwd">): (isNew?: boolean) => Promise<string> {
   return async (isNew = false) => {
-    const file = call.options[PASSPHRASE_OPTION.name];
+    const file = call.options[OPTION];
     const passphrase = typeof file === "string" ? await fromFile(call, file) : await fromTerminal(call, isNew);
     if (passphrase === "") throw new Fault("bad_request", "Cannot use an empty passphrase");
     if (isNew && passphrase.length < PASSPHRASE_CHARS_MIN) throw new Fault("bad_request", `Cannot use a passphrase of fewer than ${PASSPHRASE_CHARS_MIN} characters`, { remedy: "Five or six random words are easy to type and hard to guess." });

@@ -40,9 +40,13 @@ export function connect(call: Pick<Call, "world" | "globals" | "terminal">, to: 
   return new HubConnection(call.world, { url: to.url, pins: to.pins, token: to.token, timeoutMs: call.globals.timeoutMs, stop: call.terminal.interrupted });
 }
 
-/** The operator's own pin and those that the root signs: a hub's key can be replaced by a new root, without touching a workstation. */
-export function pinsOf(context: Pick<HubContext, "pins">, roots: Pick<FleetRoots, "newest"> | undefined): readonly string[] {
-  return [...new Set([...context.pins, ...(roots?.newest.payload.hub_pins ?? [])])];
+/**
+ * The pins that the root signs, once it has any: so a hub's key can be replaced, and an old one taken away, without touching a
+ * workstation. Until then the operator's own, given at login.
+ */
+export function pinsOf(context: Pick<HubContext, "pins"> | undefined, roots: Pick<FleetRoots, "newest"> | undefined): readonly string[] {
+  const signed = roots?.newest.payload.hub_pins ?? [];
+  return signed.length > 0 ? signed : (context?.pins ?? []);
 }
 
 function loginCommand(call: Call, context: HubContext): string {

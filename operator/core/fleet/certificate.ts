@@ -75,7 +75,7 @@ function checkName(name: string): void {
   if (!NAME.test(name)) throw new Fault("bad_request", `Cannot use the name ${name}`, { remedy: "A name has lower-case letters, digits, dots, dashes or underscores, at most 63, and begins and ends with a letter or digit." });
 }
 
-function checkLabels(labels: Readonly<Record<string, string>>): void {
+export function checkLabels(labels: Readonly<Record<string, string>>): void {
   const entries = Object.entries(labels);
   if (entries.length > LABELS_MAX) throw new Fault("bad_request", `Cannot set ${entries.length} labels: at most ${LABELS_MAX} are allowed`);
   for (const [key, value] of entries) {
