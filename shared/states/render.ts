@@ -7,13 +7,12 @@ import { readFleetDocuments, stateFile } from "./fleet-documents.ts";
 import { orderResources } from "./graph.ts";
 import { hostSettings } from "./host-settings.ts";
 import type { Resolved, ResolveContext } from "./resolve.ts";
-import { resolve } from "./resolve.ts";
+import { needsExpressions, needsTemplates, resolve } from "./resolve.ts";
 import type { Resource } from "./resource.ts";
 import { RESOURCES_MAX } from "./resource.ts";
 import type { Settings } from "./settings.ts";
 import type { StateFault } from "./state-fault.ts";
-import { boundedFaults } from "./state-fault.ts";
-import type { Templates } from "./template.ts";
+import { boundedFaults, FAULTS_MAX } from "./state-fault.ts";
 import { openTemplates } from "./template.ts";
 import { oddValue, parseYaml, withoutPrototypes } from "./yaml/parse-yaml.ts";
 
@@ -64,14 +63,15 @@ export async function render(input: RenderInput): Promise<RenderVerdict> {
   if (!states.ok) return bad([...states.faults, ...(settings.ok ? [] : settings.faults)]);
   if (!settings.ok) return bad(settings.faults);
   const declared = await declaredIn(states.names, input, settings.value);
-  const resolved = await resolveAll(declared.entries, {
+  const context: ResolveContext = {
     sources: input.files,
     paths: input.paths === undefined ? undefined : new Set(input.paths),
     subject,
-    expressions,
-    templates: once<Templates>(() => openTemplates({ settings: settings.value, facts: input.facts, labels: input.labels, secrets: input.secrets, host: subject.host })),
-  });
-  const faults = [...declared.faults, ...resolved.flatMap((one) => (one.is === "faulty" ? one.faults : []))];
+    expressions: declared.entries.some(needsExpressions) ? await expressions() : undefined,
+    templates: declared.entries.some(needsTemplates) ? await openTemplates({ settings: settings.value, facts: input.facts, labels: input.labels, secrets: input.secrets, host: subject.host }) : undefined,
+  };
+  const resolved = declared.entries.map((entry) => resolve(entry, context));
+  const faults = [...declared.faults, ...(await faultsIn(resolved))];
   if (faults.length > 0) return bad(faults);
   return finish(resolved, { states: states.names, defaults: fleet.fleet.defaults });
 }
@@ -129,10 +129,14 @@ async function readState(file: string, input: RenderInput, settings: Settings): 
   return answer.usesSecret ? { ...state, entries: state.entries.map((entry) => ({ ...entry, sensitive: true })) } : state;
 }
 
-async function resolveAll(entries: readonly Declared[], context: ResolveContext): Promise<readonly Resolved[]> {
-  const resolved: Resolved[] = [];
-  for (const entry of entries) resolved.push(await resolve(entry, context));
-  return resolved;
+async function faultsIn(resolved: readonly Resolved[]): Promise<readonly StateFault[]> {
+  const faults: StateFault[] = [];
+  for (const one of resolved) {
+    if (faults.length > FAULTS_MAX) break;
+    if (one.is === "faulty-template") faults.push(one.fault);
+    else if (one.is === "faulty") for (const { at, message, remedy } of one.complaints) faults.push(await one.declared.fault(at, message, remedy));
+  }
+  return faults;
 }
 
 async function finish(resolved: readonly Resolved[], about: Pick<RenderGood, "states" | "defaults">): Promise<RenderVerdict> {

@@ -1,7 +1,6 @@
 import type { ZodMiniType } from "zod/mini";
-import { valueAt, issuesOf, nearest } from "./schema-issues.ts";
-import type { Issue } from "./schema-issues.ts";
-import type { Declared } from "./declared.ts";
+import { assert } from "../core/assert.ts";
+import type { Complaint, Declared } from "./declared.ts";
 import { isMap } from "./declared.ts";
 import type { Expressions, Subject } from "./expression.ts";
 import { trivial } from "./expression.ts";
@@ -10,6 +9,8 @@ import type { Resource } from "./resource.ts";
 import { CONTENT_CHARS_MAX } from "./resources/fields.ts";
 import type { ResourceType } from "./resources/registry.ts";
 import { KINDS } from "./resources/registry.ts";
+import type { Issue } from "./schema-issues.ts";
+import { issuesOf, nearest, valueAt } from "./schema-issues.ts";
 import type { StateFault } from "./state-fault.ts";
 import { shown } from "./state-fault.ts";
 import type { Templates } from "./template.ts";
@@ -24,32 +25,40 @@ export interface ResolveContext {
   /** Every path of the tree when known; then a `source` that is not there is a fault here and not on the box. */
   readonly paths: ReadonlySet<string> | undefined;
   readonly subject: Subject;
-  readonly expressions: () => Promise<Expressions>;
-  readonly templates: () => Promise<Templates>;
+  /** Absent when no entry needs them (`needsExpressions`, `needsTemplates`). */
+  readonly expressions: Expressions | undefined;
+  readonly templates: Templates | undefined;
 }
 
 export type Resolved =
   | { readonly is: "resource"; readonly resource: Resource; readonly declared: Declared }
   /** `onlyIf` says no. Its id, as far as it can be told, may be referred to. */
   | { readonly is: "absent"; readonly id: string }
-  | { readonly is: "faulty"; readonly faults: readonly StateFault[] };
+  | { readonly is: "faulty"; readonly declared: Declared; readonly complaints: readonly Complaint[] }
+  /** A fault in another file than the entry's: the template's own. */
+  | { readonly is: "faulty-template"; readonly fault: StateFault };
 
-export async function resolve(declared: Declared, context: ResolveContext): Promise<Resolved> {
+export const needsExpressions = (declared: Declared): boolean => declared.onlyIf !== undefined && trivial(declared.onlyIf) === undefined;
+export const needsTemplates = (declared: Declared): boolean => (declared.type === "file" && declared.params["template"] !== undefined) || (declared.templated && holdsTemplate(declared.params));
+
+export function resolve(declared: Declared, context: ResolveContext): Resolved {
   if (declared.onlyIf !== undefined) {
-    const judged = trivial(declared.onlyIf) ?? (await context.expressions()).evaluate(declared.onlyIf, "host", context.subject);
-    if (!judged.ok) return faults(await declared.fault(["onlyIf"], judged.message, judged.remedy));
+    const judged = trivial(declared.onlyIf) ?? context.expressions?.evaluate(declared.onlyIf, "host", context.subject);
+    assert(judged !== undefined, "expressions are open when an entry needs them");
+    if (!judged.ok) return faulty(declared, { at: ["onlyIf"], message: judged.message, remedy: judged.remedy });
     if (!judged.value) return { is: "absent", id: idOf(declared, declared.params) };
   }
-  const filled = await fillIn(declared, context);
+  const filled = fillIn(declared, context);
   if ("is" in filled) return filled;
   const { namedBy, schema } = KINDS[declared.type];
   const params = Object.hasOwn(filled.params, namedBy) || declared.key === undefined ? filled.params : { [namedBy]: declared.key, ...filled.params };
   const checked = validated(schema, params, filled.scalars);
-  if (!checked.ok) return faults(...(await Promise.all(checked.issues.slice(0, 20).map((issue) => issueFault(declared, issue, schema)))));
+  if (!checked.ok) return faulty(declared, ...checked.issues.slice(0, ISSUES_MAX).map((issue) => complaintOf(declared, issue, schema)));
   return finished(declared, checked.params, filled, context);
 }
 
-const faults = (...all: readonly StateFault[]): Resolved => ({ is: "faulty", faults: all });
+const ISSUES_MAX = 20;
+const faulty = (declared: Declared, ...complaints: readonly Complaint[]): Resolved => ({ is: "faulty", declared, complaints });
 
 function idOf(declared: Declared, params: Readonly<Record<string, unknown>>): string {
   const named = params[KINDS[declared.type].namedBy] ?? declared.key;
@@ -63,17 +72,17 @@ interface Filled {
   readonly scalars: readonly (readonly (string | number)[])[];
 }
 
-/** Liquid in the strings of YAML params; the templates are opened only when one is met. */
-async function fillIn(declared: Declared, context: ResolveContext): Promise<Filled | Resolved> {
-  if (!declared.templated || !holdsTemplate(declared.params)) return { params: declared.params, usesSecret: false, scalars: [] };
-  const templates = await context.templates();
-  const state = { usesSecret: false, scalars: new Array<readonly (string | number)[]>(), complaints: new Array<Issue>() };
+/** Liquid in the strings of YAML params. */
+function fillIn(declared: Declared, context: ResolveContext): Filled | Resolved {
+  const { templates } = context;
+  if (!declared.templated || templates === undefined || !holdsTemplate(declared.params)) return { params: declared.params, usesSecret: false, scalars: [] };
+  const state = { usesSecret: false, scalars: new Array<readonly (string | number)[]>(), complaints: new Array<Complaint>() };
   const walk = (value: unknown, path: readonly (string | number)[]): unknown => {
     if (typeof value === "string") {
       if (!isTemplate(value)) return value;
       const rendered = templates.value(value);
       if (!rendered.ok) {
-        state.complaints.push({ path, message: rendered.message, ...(rendered.remedy === undefined ? {} : { remedy: rendered.remedy }) });
+        state.complaints.push({ at: [declared.type, ...path], message: rendered.message, remedy: rendered.remedy });
         return "";
       }
       state.usesSecret ||= rendered.usesSecret;
@@ -85,7 +94,7 @@ async function fillIn(declared: Declared, context: ResolveContext): Promise<Fill
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item, [...path, key])]));
   };
   const params = walk(declared.params, []);
-  if (state.complaints.length > 0 || !isMap(params)) return faults(...(await Promise.all(state.complaints.map((one) => declared.fault([declared.type, ...one.path], one.message, one.remedy)))));
+  if (state.complaints.length > 0 || !isMap(params)) return faulty(declared, ...state.complaints);
   return { params, usesSecret: state.usesSecret, scalars: state.scalars };
 }
 
@@ -116,25 +125,25 @@ function withText(params: Readonly<Record<string, unknown>>, path: readonly Prop
   return copy;
 }
 
-function issueFault(declared: Declared, issue: Issue, schema: ZodMiniType): Promise<StateFault> {
+function complaintOf(declared: Declared, issue: Issue, schema: ZodMiniType): Complaint {
   const name = issue.path.at(-1);
   const known = "shape" in schema && typeof schema.shape === "object" && schema.shape !== null ? Object.keys(schema.shape) : [];
   if (issue.path.length === 1 && typeof name === "string" && !known.includes(name)) {
     const guess = nearest(name, known);
-    return declared.fault([declared.type, name], `${declared.type} has no parameter ${shown(name)}`, `${guess === undefined ? "" : `Did you mean ${guess}? `}There are ${known.join(", ")}.`);
+    return { at: [declared.type, name], message: `${declared.type} has no parameter ${shown(name)}`, remedy: `${guess === undefined ? "" : `Did you mean ${guess}? `}There are ${known.join(", ")}.` };
   }
   if (issue.path.length === 1 && name === KINDS[declared.type].namedBy && declared.params[String(name)] === undefined) {
-    return declared.fault([], `the key ${issue.message}`, `It is the ${declared.type}'s ${String(name)} unless the parameters say another.`);
+    return { at: [], message: `the key ${issue.message}`, remedy: `It is the ${declared.type}'s ${String(name)} unless the parameters say another.` };
   }
-  return declared.fault([declared.type, ...issue.path], issue.message, issue.remedy);
+  return { at: [declared.type, ...issue.path], message: issue.message, remedy: issue.remedy };
 }
 
-async function finished(declared: Declared, checked: Readonly<Record<string, unknown>>, filled: Filled, context: ResolveContext): Promise<Resolved> {
+function finished(declared: Declared, checked: Readonly<Record<string, unknown>>, filled: Filled, context: ResolveContext): Resolved {
   let params = checked;
   let usesSecret = filled.usesSecret;
   if (declared.type === "file" && typeof params["template"] === "string") {
     const { template, ...others } = params;
-    const rendered = await fromTemplate(declared, String(template), context);
+    const rendered = fromTemplate(declared, String(template), context);
     if ("is" in rendered) return rendered;
     params = { ...others, content: rendered.text };
     usesSecret ||= rendered.usesSecret;
@@ -142,7 +151,7 @@ async function finished(declared: Declared, checked: Readonly<Record<string, unk
   const source = params["source"];
   if (declared.type === "file" && typeof source === "string" && context.paths !== undefined && !context.paths.has(source)) {
     const guess = nearest(source, [...context.paths].filter((path) => path.startsWith("files/")).slice(0, 2_000));
-    return faults(await declared.fault(["file", "source"], `there is no ${source}`, guess === undefined ? undefined : `Did you mean ${guess}?`));
+    return faulty(declared, { at: ["file", "source"], message: `there is no ${source}`, remedy: guess === undefined ? undefined : `Did you mean ${guess}?` });
   }
   const isSensitive = declared.sensitive || usesSecret;
   if (isSensitive && declared.type === "file" && params["mode"] === undefined) params = { ...params, mode: "0600" };
@@ -157,18 +166,20 @@ function resourceOf(frame: object, type: ResourceType, params: Readonly<Record<s
   return { ...frame, type, params } as Resource;
 }
 
-async function fromTemplate(declared: Declared, template: string, context: ResolveContext): Promise<{ readonly text: string; readonly usesSecret: boolean } | Resolved> {
+function fromTemplate(declared: Declared, template: string, context: ResolveContext): { readonly text: string; readonly usesSecret: boolean } | Resolved {
   const text = Object.hasOwn(context.sources, template) ? context.sources[template] : undefined;
   if (text === undefined) {
     const guess = nearest(template, Object.keys(context.sources).filter((path) => path.endsWith(".liquid")).slice(0, 2_000));
-    return faults(await declared.fault(["file", "template"], template.endsWith(".liquid") ? `there is no ${template}` : `${template} is not a template: its name has to end in .liquid`, guess === undefined ? undefined : `Did you mean ${guess}?`));
+    const message = template.endsWith(".liquid") ? `there is no ${template}` : `${template} is not a template: its name has to end in .liquid`;
+    return faulty(declared, { at: ["file", "template"], message, remedy: guess === undefined ? undefined : `Did you mean ${guess}?` });
   }
   if (!isTemplate(text)) return { text, usesSecret: false };
-  const rendered = (await context.templates()).text(text);
+  const rendered = context.templates?.text(text);
+  assert(rendered !== undefined, "templates are open when an entry needs them");
   if (!rendered.ok) {
     const { line, column, message, remedy } = rendered;
-    return faults({ file: template, line, column, path: `for ${idOf(declared, declared.params)}`, message, ...(remedy === undefined ? {} : { remedy }) });
+    return { is: "faulty-template", fault: { file: template, line, column, path: `for ${idOf(declared, declared.params)}`, message, ...(remedy === undefined ? {} : { remedy }) } };
   }
-  if (typeof rendered.value !== "string" || rendered.value.length > CONTENT_CHARS_MAX) return faults(await declared.fault(["file", "template"], `gives more than ${CONTENT_CHARS_MAX} characters`));
+  if (typeof rendered.value !== "string" || rendered.value.length > CONTENT_CHARS_MAX) return faulty(declared, { at: ["file", "template"], message: `gives more than ${CONTENT_CHARS_MAX} characters` });
   return { text: rendered.value, usesSecret: rendered.usesSecret };
 }

@@ -34,7 +34,9 @@ export async function parseYaml(file: string, text: string): Promise<Checked<Yam
   if (refused !== undefined) return faulty(refused);
   const plain = parsePlainYaml(text);
   if (plain === undefined) return parseWhole(file, text);
-  return good({ file, value: plain.value, lineOf: (key) => plain.lines.get(key) ?? 0, fault: (path, message, remedy) => located(file, text, path, message, remedy) });
+  // Only a fault needs the complete parser here, and many faults need it once.
+  const parsed: ReturnType<typeof composed>[] = [];
+  return good({ file, value: plain.value, lineOf: (key) => plain.lines.get(key) ?? 0, fault: (path, message, remedy) => located(file, text, (parsed[0] ??= composed(text)), path, message, remedy) });
 }
 
 function refuseText(file: string, text: string): StateFault | undefined {
@@ -153,8 +155,8 @@ function rangeAt(yaml: Yaml, root: unknown, path: readonly (string | number)[]):
   return range;
 }
 
-async function located(file: string, text: string, path: readonly (string | number)[], message: string, remedy: string | undefined): Promise<StateFault> {
-  const parsed = await composed(text);
+async function located(file: string, text: string, parsing: ReturnType<typeof composed>, path: readonly (string | number)[], message: string, remedy: string | undefined): Promise<StateFault> {
+  const parsed = await parsing;
   const range = parsed === undefined ? undefined : rangeAt(parsed.yaml, parsed.document.contents, path);
   return { file, ...placeOf(text, range?.[0] ?? 0), path: pathText(path), message, ...(remedy === undefined ? {} : { remedy }) };
 }
