@@ -16,7 +16,7 @@ import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
 import { openSecrets } from "../../../shared/trust/sealed-secrets.ts";
 import { modeNow } from "../../core/desired/spec.ts";
 import { paths } from "../../core/desired/paths.ts";
-import type { ConvergeSummary, WorkerRequest, WorkerResult, WorkerSettings } from "../../core/worker/messages.ts";
+import type { ConvergeSummary, WorkerRequest, WorkerResult } from "../../core/worker/messages.ts";
 import { type ConvergeResult, converge } from "../converge/converge.ts";
 import { collectFacts } from "../facts/collect-facts.ts";
 import { collectMetrics } from "../facts/collect-metrics.ts";
@@ -67,7 +67,7 @@ export async function runConverge(world: World, request: Request): Promise<Resul
     summary,
     ...sign(request, desired, ran, summary),
     metrics: collectMetrics(world),
-    ...(ran.result === undefined ? {} : retryHint(ran.result, world.clock.wallMs())),
+    ...(ran.result?.retryInMs === undefined ? {} : { retryInMs: Math.max(0, Math.round(ran.result.retryInMs)) }),
   };
 }
 
@@ -78,7 +78,7 @@ async function enforce(world: World, request: Request, desired: Desired, damage:
   const stored = desired.refused.find(({ what }) => what === "bundle" || what === "identity");
   if (stored !== undefined) return nothing({ bundle: bundle?.version ?? 0, code: stored.code, because: clip(`The stored ${stored.what} does not verify against root ${desired.root?.payload.version ?? 0}: ${stored.detail}`, 1_024) });
   if (bundle === undefined || identity === undefined) return nothing();
-  if (damage !== undefined) return nothing({ bundle: bundle.version, code: "blob_mismatch", because: `Its files on disk are damaged and are fetched again: ${damage}`, 1_024) });
+  if (damage !== undefined) return nothing({ bundle: bundle.version, code: "blob_mismatch", because: clip(`Its files on disk are damaged and are fetched again: ${damage}`, 1_024) });
   const secrets = Object.hasOwn(bundle.secrets, identity.hostId) ? openSecrets({ box: await loadSealedBox(), identity, boxKey: desired.keys.boxKey, bundle }) : ({ ok: true, value: {} } as const);
   if (!secrets.ok) return nothing({ bundle: bundle.version, code: secrets.refusal, because: clip(secrets.detail, 1_024) });
   const { lastGood } = desired.documents;
@@ -90,6 +90,9 @@ async function enforce(world: World, request: Request, desired: Desired, damage:
     mode: mode === "enforce" ? "enforce" : "monitor",
     lastGood: lastGood?.resources as Parameters<typeof converge>[1]["lastGood"],
     retry: readRetry(world, settings.dataDir),
+    journal: (retry) => writeRetry(world, settings.dataDir, retry),
+    isNewBundle: lastGood?.bundle !== bundle.version,
+    isAsked: request.trigger === "demand",
     factsDirs: settings.factsDirs,
     render: { argv: [...world.self.exe, "render"], ...(settings.renderUser === undefined ? {} : { user: settings.renderUser }) },
   });
@@ -242,16 +245,6 @@ function firstFault(result: ConvergeResult): string {
   return clip(`${first.file}${first.line === undefined ? "" : `:${first.line}`}: ${first.message}${more > 0 ? ` (and ${more} more)` : ""}`, 1_024);
 }
 
-function retryHint(result: ConvergeResult, nowMs: number): { readonly retryInMs?: number } {
-  const waiting = Object.values(result.retry).flatMap((entry) => (typeof entry === "object" && entry !== null && "notBeforeMs" in entry && typeof entry.notBeforeMs === "number" ? [entry.notBeforeMs] : []));
-  return waiting.length === 0 ? {} : { retryInMs: Math.max(0, Math.min(...waiting) - nowMs) };
-}
-
 function digestOf(value: unknown): string {
   return sha256Hex(utf8(JSON.stringify(value)));
-}
-
-export function workerSettingsOf(settings: WorkerSettings): WorkerSettings {
-  const { dataDir, bundlesKept, diskReserveBytes, factsDirs, renderUser } = settings;
-  return { dataDir, bundlesKept, diskReserveBytes, factsDirs, ...(renderUser === undefined ? {} : { renderUser }) };
 }

@@ -22,10 +22,15 @@ export function readRetry(world: World, dataDir: string): RetryState {
 }
 
 export function writeRetry(world: World, dataDir: string, retry: RetryState): void {
-  const database = openAgentDb(world, dataDir);
   try {
-    database.run("retry.write", "INSERT INTO scratch (name, body) VALUES ('retry', ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body", JSON.stringify(retry));
-  } finally {
-    database.close();
+    const database = openAgentDb(world, dataDir);
+    try {
+      database.run("retry.write", "INSERT INTO scratch (name, body) VALUES ('retry', ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body", JSON.stringify(retry));
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    // A damaged or full database must not keep a box from being put right: the next run tries a little too early.
+    if (!isFault(error) || !error.code.startsWith("db_")) throw error;
   }
 }

@@ -1,0 +1,90 @@
+/**
+ * The hub says this box is approved. Nothing of that is believed on its word: the root chain has to begin at the hash in the join
+ * code, the certificate (or grant and admission) has to be signed under that root and name this box's own keys, and the
+ * credential has to open with this box's key. Only then is anything written: documents first, membership last.
+ */
+import * as z from "zod/mini";
+import { fromBase64, fromUtf8 } from "../../../shared/core/bytes.ts";
+import type { EnrollState } from "../../../shared/protocol/enroll.ts";
+import { text } from "../../../shared/protocol/fields.ts";
+import type { World } from "../../../shared/ports/world.ts";
+import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
+import type { JoinCode } from "../../../shared/trust/join-code.ts";
+import { type TrustedRoot, verifyRootChain } from "../../../shared/trust/root.ts";
+import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
+import { accept, refuse, type Verdict } from "../../../shared/trust/verdict.ts";
+import { raise } from "../desired/adopt.ts";
+import { type Documents, NO_DOCUMENTS, writeBoth } from "../desired/documents.ts";
+import { verifyStoredIdentity } from "../desired/load-desired.ts";
+import { writeMembership } from "../store/membership.ts";
+import type { Identity } from "./identity.ts";
+
+type Approved = Extract<EnrollState, { readonly state: "approved" }>;
+
+const sealedCredential = z.object({ credential: text(512) });
+
+export interface Approval {
+  readonly root: TrustedRoot;
+  readonly identity: HostIdentity;
+  readonly proof: NonNullable<Documents["identity"]>;
+  readonly credential: string;
+}
+
+export async function verifyApproval(approved: Approved, join: JoinCode, keys: Identity): Promise<Verdict<Approval>> {
+  const root = verifyRootChain(approved.roots, join.rootHash);
+  if (!root.ok) return root;
+  if (root.value.payload.fleet_id !== join.fleetId) return refuse("fleet_mismatch", `the root is of ${root.value.payload.fleet_id}, the join code of ${join.fleetId}`);
+  const proof = proofOf(approved);
+  if (proof === undefined) return refuse("envelope_malformed", "neither a certificate nor a grant came with the approval");
+  const identity = verifyStoredIdentity(proof, root.value, keys);
+  if (!identity.ok) return identity;
+  const credential = await openCredential(approved.sealed_credential, keys);
+  return credential.ok ? accept({ root: root.value, identity: identity.value, proof, credential: credential.value }) : credential;
+}
+
+export function keepApproval(world: World, dataDir: string, approval: Approval, from: { readonly approved: Approved; readonly join: JoinCode; readonly urls: readonly string[] }): void {
+  writeBoth(world, dataDir, (stored) => merge(stored, approval, from.approved, from.join));
+  writeMembership(world, dataDir, {
+    v: 1,
+    fleet_id: approval.identity.fleetId,
+    host_id: approval.identity.hostId,
+    root_hash: from.join.rootHash,
+    pins: [...from.join.pins],
+    urls: [...from.urls],
+    credential: approval.credential,
+    enrolled_at: world.clock.wallMs(),
+  });
+}
+
+/** A box that enrolls again in its own fleet keeps what it holds; documents of another fleet are not its own any more. */
+function merge(stored: Documents | undefined, approval: Approval, approved: Approved, join: JoinCode): Documents {
+  const held = stored === undefined ? undefined : verifyRootChain(stored.roots, join.rootHash);
+  const isSameFleet = stored !== undefined && held?.ok === true;
+  const base = isSameFleet ? stored : NO_DOCUMENTS;
+  const heldIsNewer = held?.ok === true && held.value.payload.version > approval.root.payload.version;
+  return {
+    ...base,
+    roots: isSameFleet && heldIsNewer ? base.roots : [...approved.roots],
+    identity: approval.proof,
+    floor: raise(base.floor, 0, approval.root.payload.created_at),
+  };
+}
+
+function proofOf({ host_cert, grant, admission }: Approved): Documents["identity"] {
+  if (host_cert !== undefined) return { cert: host_cert };
+  return grant === undefined || admission === undefined ? undefined : { grant, admission };
+}
+
+async function openCredential(sealed: string, keys: Identity): Promise<Verdict<string>> {
+  const bytes = fromBase64(sealed);
+  if (bytes === undefined) return refuse("secret_unopenable", "the credential is not base64");
+  const opened = (await loadSealedBox()).open(bytes, keys.boxKey);
+  if (!opened.ok) return opened;
+  try {
+    const parsed = z.safeParse(sealedCredential, JSON.parse(fromUtf8(opened.value)));
+    if (parsed.success) return accept(parsed.data.credential);
+  } catch {
+    // Falls through: what is inside is not what was promised, whichever way.
+  }
+  return refuse("secret_unopenable", "what is inside the sealed credential is not a credential");
+}
