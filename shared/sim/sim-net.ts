@@ -186,8 +186,10 @@ async function call(bound: Bound, wanted: Omit<NetRequest, "replyBytesMax">, sig
 }
 
 function requestOf(wanted: Omit<NetRequest, "replyBytesMax">, signal: AbortSignal): Request {
-  const url = wanted.url.replace(/^unix:/, "http:");
-  return new Request(url, { method: wanted.method, headers: { ...wanted.headers }, ...(wanted.body === undefined ? {} : { body: wanted.body.slice() }), signal });
+  const { host } = new URL(wanted.url);
+  const length = wanted.body === undefined ? {} : { "content-length": String(wanted.body.byteLength) };
+  const headers = { host, ...length, ...wanted.headers };
+  return new Request(wanted.url, { method: wanted.method, headers, ...(wanted.body === undefined ? {} : { body: wanted.body.slice() }), signal });
 }
 
 interface Reply {
@@ -207,7 +209,7 @@ class Exchange {
   readonly #cancelTimer: () => void;
   readonly #stopped = (): void => this.#end("client", this.#fault("net_unreachable"));
   readonly #onEnd: ((why: "client" | "server") => void)[] = [];
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #reader: { read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>; cancel(): Promise<unknown> } | undefined;
   #failChunks: ((error: Fault) => void) | undefined;
   #ended = false;
 
@@ -261,7 +263,8 @@ class Exchange {
   }
 
   async *#chunks(response: Response): AsyncGenerator<Uint8Array> {
-    this.#reader = response.body?.getReader();
+    const body: ReadableStream<Uint8Array> | null = response.body;
+    this.#reader = body?.getReader();
     const failed = new Promise<never>((_resolve, reject) => {
       this.#failChunks = reject;
     });
@@ -270,7 +273,7 @@ class Exchange {
       while (this.#reader !== undefined) {
         if (this.#ended) await failed;
         const next = await Promise.race([this.#reader.read(), failed]);
-        if (next.done) break;
+        if (next.value === undefined) break;
         yield next.value;
       }
       this.#end("server", undefined);

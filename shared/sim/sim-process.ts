@@ -1,7 +1,8 @@
 /**
  * One running program of the simulation. Everything it does to the world passes through here, under the operation's name, so the
  * simulation can let it die right before or right after any single effect, or let the effect fail. Once dead, it does nothing
- * any more: each later synchronous call throws `ProcessDied`, each asynchronous one never comes back.
+ * any more: each later synchronous call throws `ProcessDied`, each asynchronous one never comes back. (An asynchronous call does not
+ * throw, so that no promise of a dead process is left rejected with nobody to hear.)
  */
 import type { Fault } from "../core/fault.ts";
 
@@ -56,7 +57,8 @@ export class SimProcess {
 
   /** The start of an asynchronous effect; `start` calls back once. Nothing comes back to a dead process. */
   async<T>(op: string, kind: EffectKind, start: (resolve: (value: T) => void, reject: (error: unknown) => void) => void): Promise<T> {
-    const fate = this.#fate(op, kind);
+    const fate = this.#asyncFate(op, kind);
+    if (fate === undefined) return new Promise<T>(() => undefined);
     return new Promise<T>((resolve, reject) => {
       if (fate.is === "fails") reject(fate.fault);
       else start(this.#whileAlive(resolve), this.#whileAlive(reject));
@@ -98,6 +100,16 @@ export class SimProcess {
   finish(fate: Fate): void {
     if (fate.is === "dies after") this.die();
     if (!this.#alive) throw new ProcessDied(this.name);
+  }
+
+  /** Undefined when it is dead or dies here: the caller then waits for ever, as the dead do. */
+  #asyncFate(op: string, kind: EffectKind): Fate | undefined {
+    try {
+      return this.#fate(op, kind);
+    } catch (error) {
+      if (error instanceof ProcessDied) return undefined;
+      throw error;
+    }
   }
 
   #fate(op: string, kind: EffectKind): Fate {

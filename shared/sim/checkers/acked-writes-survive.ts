@@ -1,0 +1,41 @@
+/** What the hub said it has, it has: roots, bundles, specs and outbox rows that were acknowledged outlive every crash and power cut. */
+import type { Checker } from "./checker.ts";
+
+export function ackedWritesSurvive(): Checker {
+  let restores = 0;
+  /** Metrics may be lost, and their numbers with them: only these count. By host id, in order. */
+  const durable = new Map<string, number[]>();
+  return {
+    name: "acked-writes-survive",
+    afterBox: (_view, box) => {
+      const hostId = box.hostId();
+      const rows = box.database()?.all<{ seq: number }>("check", "SELECT seq FROM outbox WHERE kind <> 'metrics' ORDER BY seq") ?? [];
+      if (hostId === undefined) return;
+      const known = durable.get(hostId) ?? [];
+      for (const { seq } of rows) if (seq > (known.at(-1) ?? 0)) known.push(seq);
+      durable.set(hostId, known);
+    },
+    afterHub: ({ hub, truth }, report) => {
+      const database = hub.database();
+      if (database === undefined) return;
+      if (truth.hubRestores !== restores) {
+        // After a restore from a backup the promise begins anew.
+        restores = truth.hubRestores;
+        truth.ackedSeqs.clear();
+        truth.ackedSpecs.clear();
+        truth.acked.root = truth.acked.bundle = 0;
+        return;
+      }
+      const newest = (table: string): number => database.get<{ version: number | null }>("check", `SELECT max(version) AS version FROM ${table}`)?.version ?? 0;
+      if (truth.acked.root > 0 && newest("roots") < truth.acked.root) report(`root ${truth.acked.root} was confirmed, the hub holds ${newest("roots")}`);
+      if (truth.acked.bundle > 0 && newest("bundles") < truth.acked.bundle) report(`bundle ${truth.acked.bundle} was confirmed, the hub holds ${newest("bundles")}`);
+      for (const { host_id, acked_seq, spec_generation } of database.all<{ host_id: string; acked_seq: number; spec_generation: number }>("check", "SELECT host_id, acked_seq, spec_generation FROM hosts")) {
+        const acked = truth.ackedSeqs.get(host_id) ?? 0;
+        const seq = durable.get(host_id)?.findLast((known) => known <= acked) ?? 0;
+        if (acked_seq < seq) report(`${host_id}: outbox row ${seq} was acknowledged, the hub remembers ${acked_seq}`);
+        const spec = truth.ackedSpecs.get(host_id) ?? 0;
+        if (spec_generation < spec) report(`${host_id}: spec ${spec} was confirmed, the hub holds ${spec_generation}`);
+      }
+    },
+  };
+}

@@ -1,0 +1,18 @@
+/** The simulated hub's certificate and key. The simulated network speaks no TLS; it compares the pin of this certificate, like the real one does. */
+export const HUB_CERT_PEM = `-----BEGIN CERTIFICATE-----
+MIIBOTCB36ADAgECAgEBMAoGCCqGSM49BAMCMBUxEzARBgNVBAMTCmZlbGhvbSBo
+dWIwHhcNMjYxMTIwMjE1NjM3WhcNMjYxMTIwMjM1NjM3WjAVMRMwEQYDVQQDEwpm
+ZWxob20gaHViMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEJ1nB129kgLni2I5Y
+XW/5F68BIPLR51Ri1ylf6DX3nVJKmD4Ea+ta7icWRsRNZ9aOLFzJBq9mgPRqJax1
+/uPEnaMgMB4wDAYDVR0TAQH/BAIwADAOBgNVHREEBzAFggNodWIwCgYIKoZIzj0E
+AwIDSQAwRgIhAK08+9pYpYxIAakJT4PRH9Zg6YRcx18jM7CIfQUZmFCBAiEAwxdJ
+U9gm4bCLHESyTimfYDqMlbhHsnjDaIf3QmJsu90=
+-----END CERTIFICATE-----
+`;
+
+export const HUB_KEY_PEM = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgwGGvFxYdQOlETcO5nxulxbGtCGMWjJxneCwj7rpsu5mhRANCAAQnWcHXb2SAueLYjlhdb/kXrwEg8tHnVGLXKV/oNfedUkqYPgRr61ruJxZGxE1n1o4sXMkGr2aA9GolrHX+48Sd
+-----END PRIVATE KEY-----
+`;
+
+export const HUB_PIN = "CHTDkwA8W1A8iIxyEU_pGtHx3LdQNmN60GDLECmfrlg";
