@@ -7,6 +7,7 @@ import { unreachable } from "../shared/core/assert.ts";
 import { fromUtf8, utf8 } from "../shared/core/bytes.ts";
 import { Fault, flatten, isFault } from "../shared/core/fault.ts";
 import type { World } from "../shared/ports/world.ts";
+import { paths } from "./core/desired/paths.ts";
 import { type WorkerRequest, workerRequest, type WorkerResult, WORKER_REQUEST_BYTES_MAX } from "./core/worker/messages.ts";
 import { adopt } from "./edge/desired/adopt.ts";
 import { heldOf } from "./edge/desired/held.ts";
@@ -29,9 +30,19 @@ async function answer(input: Uint8Array, world: World): Promise<WorkerResult> {
 
 async function run(request: WorkerRequest, world: World): Promise<WorkerResult> {
   const { dataDir } = request.settings;
+  if (request.op === "status") return { op: "status", held: heldOf(world, dataDir, loadDesired(world, dataDir)) };
+  // A worker may outlive the agent that started it (kill -9): the next agent's worker must not run beside it.
+  const lock = world.files.lock("worker.lock", request.op === "converge" ? paths(dataDir).convergeLock : paths(dataDir).documentsLock);
+  try {
+    return await work(request, world);
+  } finally {
+    lock.release();
+  }
+}
+
+async function work(request: Exclude<WorkerRequest, { readonly op: "status" }>, world: World): Promise<WorkerResult> {
+  const { dataDir } = request.settings;
   switch (request.op) {
-    case "status":
-      return { op: "status", held: heldOf(world, dataDir, loadDesired(world, dataDir)) };
     case "adopt": {
       const { desired, advanced, newSpec, refused } = adopt(world, dataDir, request);
       return { op: "adopt", held: heldOf(world, dataDir, desired), advanced, newSpec, refused: [...refused] };

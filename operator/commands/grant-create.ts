@@ -4,11 +4,11 @@ import { confirm } from "../../shared/cli/confirm.ts";
 import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { mark } from "../../shared/cli/glyph.ts";
 import { present } from "../../shared/cli/present.ts";
-import { base32 } from "../../shared/core/bytes.ts";
 import { Fault } from "../../shared/core/fault.ts";
 import { sha256Hex } from "../../shared/protocol/fields.ts";
 import type { Envelope } from "../../shared/trust/envelope.ts";
 import { GRANT_LIFETIME_MS_MAX, verifyGrant } from "../../shared/trust/host-identity.ts";
+import { grantIdOf } from "../../shared/trust/grant-id.ts";
 import { encodeJoinCode } from "../../shared/trust/join-code.ts";
 import { SEED_BYTES, signingKeyFromSeed, spellKey } from "../../shared/trust/keys.ts";
 import { mustVerify } from "../../shared/trust/must-verify.ts";
@@ -42,7 +42,7 @@ export const run: Run = async (call) => {
   const payload: GrantPayload = {
     v: 1,
     fleet_id: session.root.payload.fleet_id,
-    grant_id: `g-${base32(call.world.crypto.randomBytes(5))}`,
+    grant_id: grantIdOf(token.publicKey),
     token_key: spellKey(token.publicKey),
     labels,
     uses: readUses(optionText(call, "uses") ?? "1"),

@@ -1,6 +1,8 @@
 /** Where things lie under the data directory. */
 export const paths = (dataDir: string) => ({
   lock: `${dataDir}/agent.lock`,
+  convergeLock: `${dataDir}/converge.lock`,
+  documentsLock: `${dataDir}/documents.lock`,
   database: `${dataDir}/agent.db`,
   snapshot: `${dataDir}/snapshot.msgpack`,
   identity: `${dataDir}/identity`,

@@ -12,6 +12,8 @@ import { WORKER_RESULT_BYTES_MAX, type WorkerRequest, type WorkerResult, workerR
 const DOCUMENTS_TIMEOUT_MS = 30 * 60_000;
 /** Programs that providers run are looked up here; nothing else of the environment goes along. */
 const ENV = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", HOME: "/" } as const;
+/** A run under way may end by itself when the agent stops: apt cut in half is worse than a second's wait. Below the supervisor's own bound. */
+const STOP_GRACE_MS = 8_000;
 const STDERR_CHARS_MAX = 2_000;
 
 export class WorkerClient {
@@ -45,6 +47,9 @@ export class WorkerClient {
   async #run(request: WorkerRequest, timeoutMs: number, stop: AbortSignal): Promise<WorkerResult> {
     if (stop.aborted) throw new Fault("unavailable", `Cannot ${request.op}: the agent is stopping`);
     const [exe, ...rest] = this.#world.self.exe;
+    const cut = new AbortController();
+    const begin = (): void => void this.#world.clock.sleep(STOP_GRACE_MS, cut.signal).then(() => cut.abort());
+    stop.addEventListener("abort", begin);
     const finished = await this.#world.exec.run("worker.run", {
       argv: [exe, ...rest, "agent-worker"],
       stdin: utf8(JSON.stringify(request)),
@@ -52,8 +57,10 @@ export class WorkerClient {
       cwd: "/",
       timeoutMs,
       outputBytesMax: WORKER_RESULT_BYTES_MAX,
-      stop,
+      stop: cut.signal,
     });
+    stop.removeEventListener("abort", begin);
+    cut.abort();
     if (finished.code !== 0 || finished.truncated) {
       this.#world.log.event("error", "worker.failed", { op: request.op, code: finished.code, signal: finished.signal, timed_out: finished.timedOut, stderr: tail(finished.stderr) });
       throw new Fault("exec_failed", `Cannot ${request.op}: the worker ${finished.timedOut ? `took longer than ${timeoutMs} ms` : `ended with ${finished.signal ?? `code ${finished.code}`}`}`);
