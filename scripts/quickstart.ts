@@ -26,9 +26,9 @@ const dir = mkdtempSync(join(tmpdir(), "felhom-quickstart-"));
 const fleet = new RealFleet({
   dir,
   onCommand: (line, { stdout, stderr }) => {
-    say(`  $ ${line.replaceAll(dir, "$DIR")}`);
+    say(`  $ ${line.replaceAll(dir, "$DIR").replace(/felhom-join-[a-z0-9]{8,}/, "$JOIN_CODE")}`);
     const text = verbose ? stderr + stdout : stdout !== "" ? stdout : stderr;
-    if (text.trim() !== "") say(indent(text.replaceAll(dir, "$DIR")));
+    if (text.trim() !== "") say(indent(text.replaceAll(dir, "$DIR").replaceAll(/(felhom-join-[a-z0-9]{24})[a-z0-9]+/g, "$1…")));
   },
 });
 
@@ -88,7 +88,7 @@ async function end(): Promise<void> {
     return;
   }
   fleet.release();
-  const felhom = `${BINARY.replace(`${projectRoot}/`, "")} --home ${fleet.home}`;
+  const felhom = `FELHOM_HOME=${fleet.home} ${BINARY.replace(`${projectRoot}/`, "")}`;
   say(`
 Hub and box are running. To look:
     ${felhom} host list

@@ -165,17 +165,17 @@ export class RealFleet {
 
   /** A command of the workstation. Throws with everything it printed unless it ends with one of `codes`. */
   operator(args: readonly string[], codes: readonly number[] = [0]): CommandResult {
-    return this.felhom(["--home", this.home, "--no-input", ...args], codes);
+    return this.felhom(args, codes);
   }
 
   /** Stdout of an operator command that is asked again and again: not told to `onCommand`, empty when it fails. */
   quietly(args: readonly string[]): string {
-    const done = spawnSync(BINARY, ["--home", this.home, "--no-input", ...args], { encoding: "utf8", env: this.#env(), timeout: WAIT_MS, cwd: this.dir });
+    const done = spawnSync(BINARY, [...args], { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8", env: this.#env(), timeout: WAIT_MS, cwd: this.dir });
     return done.status === 0 ? done.stdout : "";
   }
 
   felhom(args: readonly string[], codes: readonly number[] = [0]): CommandResult {
-    const done = spawnSync(BINARY, [...args], { encoding: "utf8", env: this.#env(), timeout: WAIT_MS, cwd: this.dir });
+    const done = spawnSync(BINARY, [...args], { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8", env: this.#env(), timeout: WAIT_MS, cwd: this.dir });
     const result = { code: done.status ?? -1, stdout: done.stdout, stderr: done.stderr };
     this.#options.onCommand?.(shown(args), result);
     if (!codes.includes(result.code)) throw new Error(`felhom ${args.join(" ")} ended with ${result.code}\n${result.stdout}${result.stderr}`);
@@ -233,7 +233,7 @@ export class RealFleet {
   }
 
   #env(): Record<string, string> {
-    return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: this.dir, LANG: "C.UTF-8", NO_COLOR: "1" };
+    return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: this.dir, FELHOM_HOME: this.home, LANG: "C.UTF-8", NO_COLOR: "1" };
   }
 }
 
