@@ -12,6 +12,8 @@ import type { World } from "../../../shared/ports/world.ts";
 import type { Resource } from "../../../shared/states/resource.ts";
 import { readFleetSources } from "../../../shared/states/fleet-directory.ts";
 import type { RenderVerdict } from "../../../shared/states/render.ts";
+import { parseRenderVerdict } from "../../../shared/states/render-verdict.ts";
+import type { StateFault } from "../../../shared/states/state-fault.ts";
 import type { Facts } from "../../core/facts/facts.ts";
 import { monitored } from "../../core/converge/monitored.ts";
 import { plan, type Planned } from "../../core/converge/plan.ts";
@@ -36,7 +38,10 @@ export interface ConvergeInput {
   readonly labels: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
   readonly mode: "enforce" | "monitor";
-  readonly lastGood: readonly Resource[] | undefined;
+  /** What the last bundle that rendered gave, as it was kept: it is checked again before it is believed. */
+  readonly lastGood: readonly unknown[] | undefined;
+  /** The tree that the last good resources' `source` names files of: never that of the bundle that does not render. */
+  readonly lastGoodTreeDir?: string;
   readonly retry: RetryState;
   readonly factsDirs: readonly string[];
   readonly render: RenderChild;
@@ -71,9 +76,8 @@ export async function converge(world: World, input: ConvergeInput): Promise<Conv
   const startedMono = world.clock.monoMs();
   const facts = await collectFacts(world, { factsDirs: input.factsDirs });
   const rendered = await renderTree(world, input, facts);
-  const resources = rendered.ok ? rendered.resources : (input.lastGood ?? []);
-  const enforced = rendered.ok ? "new" : input.lastGood === undefined ? "nothing" : "last-good";
-  const done = await bring(world, input, resources);
+  const { enforced, resources, treeDir } = rendered.ok ? ({ enforced: "new", resources: rendered.resources, treeDir: input.treeDir } as const) : fallback(world, input, rendered.faults);
+  const done = await bring(world, input, resources, treeDir);
   const counts = countsOf(done.outcomes);
   world.log.event("info", "converge.finished", { enforced, mode: input.mode, resources: resources.length, ...counts });
   return {
@@ -86,6 +90,23 @@ export async function converge(world: World, input: ConvergeInput): Promise<Conv
     startedWallMs,
     durationMs: Math.max(0, Math.round(world.clock.monoMs() - startedMono)),
   };
+}
+
+interface Fallback {
+  readonly enforced: "last-good" | "nothing";
+  readonly resources: readonly Resource[];
+  readonly treeDir: string;
+}
+
+function fallback(world: World, input: ConvergeInput, faults: readonly StateFault[]): Fallback {
+  const [first] = faults;
+  world.log.event("warn", "render.failed", { faults: faults.length, file: first?.file, line: first?.line, because: first?.message });
+  const treeDir = input.lastGoodTreeDir ?? input.treeDir;
+  if (input.lastGood === undefined) return { enforced: "nothing", resources: [], treeDir };
+  const kept = parseRenderVerdict(JSON.stringify({ ok: true, resources: input.lastGood, sources: [], states: [], defaults: {} }));
+  if (kept.ok) return { enforced: "last-good", resources: kept.resources, treeDir };
+  world.log.event("error", "render.failed", { because: `what was kept as last good is damaged: ${kept.faults[0]?.message ?? ""}` });
+  return { enforced: "nothing", resources: [], treeDir };
 }
 
 /** Twice, when it is new here and holds code: YAML and Liquid have nothing in them that could differ from run to run. */
@@ -105,16 +126,16 @@ export async function renderTree(world: World, input: Pick<ConvergeInput, "treeD
 
 type Brought = Pick<ConvergeResult, "outcomes" | "planned" | "planText" | "retry" | "retryInMs">;
 
-async function bring(world: World, input: ConvergeInput, resources: readonly Resource[]): Promise<Brought> {
+async function bring(world: World, input: ConvergeInput, resources: readonly Resource[], treeDir: string): Promise<Brought> {
   const providers = chooseProviders(world);
   logChoices(world, providers, resources);
-  const context: ProviderContext = { world, parents: new ParentDirs(world.files, world.self), accounts: new Accounts(world), treeDir: input.treeDir, swept: new Set() };
+  const context: ProviderContext = { world, parents: new ParentDirs(world.files, world.self), accounts: new Accounts(world), treeDir, swept: new Set() };
   const mask = masking(Object.values(input.secrets));
   try {
     const seen = await observe(context, providers, resources);
     const before = pruned(readRetryState(input.retry), resources);
     const planned = plan({ resources, seen, retry: before, nowMs: world.clock.wallMs(), isAsked: input.isAsked === true });
-    const text = planText({ planned, texts: fileTexts(world, input.treeDir, planned), secrets: Object.values(input.secrets) });
+    const text = planText({ planned, texts: fileTexts(world, treeDir, planned), secrets: Object.values(input.secrets) });
     const masked = (outcomes: readonly ResourceOutcome[]): readonly ResourceOutcome[] => outcomes.map((outcome) => ({ ...outcome, reason: mask(outcome.reason) }));
     if (input.mode === "monitor") return { outcomes: masked(monitored(planned)), planned, planText: text, retry: { ...before }, retryInMs: undefined };
     const journal = input.journal ?? (() => {});
