@@ -1,6 +1,7 @@
 import type { Run } from "../../shared/cli/command.ts";
-import { hint, present } from "../../shared/cli/present.ts";
-import { hostListData, hostListText, needsAttention } from "../core/fleet/host-summary.ts";
+import { present } from "../../shared/cli/present.ts";
+import type { HostItem } from "../../shared/protocol/api/hosts.ts";
+import { hostListData, hostListText, needsAttention, sortHosts } from "../core/fleet/host-summary.ts";
 import { matchesGlob, readLabels } from "../core/fleet/choose-hosts.ts";
 import { pendingData, pendingText, readPending } from "../core/fleet/pending-list.ts";
 import { optionList } from "../core/cli/option-values.ts";
@@ -31,12 +32,18 @@ export const run: Run = async (call) => {
       (call.options["attention"] !== true || needsAttention(host)) &&
       (call.options["all"] === true || health === "revoked" || host.health !== "revoked"),
   );
-  if (hosts.length === 0 && pending.length === 0) hint(call, "No host matches. A box joins with: felhom enroll --master-urls URL --join CODE (the code comes from felhom join-code)");
   present(call, {
     kind: "HostList",
     data: hostListData(hosts, nowMs, pending.length),
-    human: () => (hosts.length === 0 && pending.length === 0 ? "" : hostListText(hosts, { nowMs, wide: call.globals.output === "wide", pending: pending.length, terminal: call.terminal })),
-    next: hosts.find(needsAttention) === undefined ? undefined : `felhom host show ${hosts.filter(needsAttention)[0]?.name ?? ""}`,
+    human: () => (hosts.length === 0 && pending.length === 0 ? "  No host yet." : hostListText(hosts, { nowMs, wide: call.globals.output === "wide", pending: pending.length, terminal: call.terminal })),
+    next: nextStep(hosts, pending.length),
   });
   return 0;
 };
+
+function nextStep(hosts: readonly HostItem[], pending: number): string | undefined {
+  if (pending > 0) return "felhom host list --pending";
+  const [first] = sortHosts(hosts).filter(needsAttention);
+  if (first !== undefined) return `felhom host show ${first.name}`;
+  return hosts.length === 0 ? "felhom join-code, then felhom enroll on the box" : undefined;
+}

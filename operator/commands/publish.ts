@@ -60,7 +60,7 @@ export const run: Run = async (call) => {
   present(call, {
     kind: "Publication",
     data: { ...data, uploaded: payload.uploaded },
-    human: () => `  ${mark(call.terminal, "good", `bundle ${draft.version} published`)}  ${diffCounts(diff)} · ${count(hosts.length, "host")} will fetch it`.replaceAll(" · ", call.terminal.unicode ? " · " : ", "),
+    human: () => `  ${mark(call.terminal, "good", `bundle ${draft.version} published`)}  ${diffCounts(diff)}; ${count(hosts.length, "host")} will fetch it`,
     next: hosts.length === 0 ? "felhom join-code, for the first box" : "felhom event follow --kind host",
   });
   return 0;
@@ -125,7 +125,7 @@ function introduction(call: Call, draft: BundlePayload, shown: { readonly diff: 
   const { terminal } = call;
   const names = new Map(shown.hosts.map((host) => [host.host_id as string, host.name]));
   const lines = [
-    `${paint(terminal, "strong", `Bundle ${draft.version}`)}  ${escapeUntrusted(draft.message)}`,
+    `${paint(terminal, "strong", `Bundle ${draft.version}`)}${draft.message === "" ? "" : `  ${escapeUntrusted(draft.message)}`}`,
     diffText(shown.diff, terminal, (id) => names.get(id) ?? id),
     `  ${count(shown.hosts.length, "host")} will fetch it; ${shown.sealing.byHost.size === 0 ? "no secrets" : `secrets sealed for ${count(shown.sealing.byHost.size, "host")}`}; ${count(shown.tree.files.length, "file")}, ${byteSize(shown.tree.bytes)}; valid until ${isoTime(draft.expires_at)}`,
     ...shown.sealing.unverified.map((line) => `  ${paint(terminal, "bad", `! gets no secrets: ${escapeUntrusted(line)}`)}`),

@@ -40,6 +40,7 @@ const REPLY_BYTES_MAX = 16 * 1024 * 1024;
 const ATTEMPTS_MAX = 3;
 const RETRY_BACKOFF = { firstMs: 250, maxMs: 4_000 };
 const RETRY_AFTER_MS_MAX = 10_000;
+const PACED_ATTEMPTS_MAX = 100;
 
 type Reach = Pick<World, "net" | "clock" | "rng">;
 
@@ -59,7 +60,6 @@ export class HubConnection {
 
   /** Status, headers and bytes of a successful reply, for ETags and raw blobs. */
   async reply(asked: Omit<Asked<z.ZodMiniType>, "reply">): Promise<NetReply> {
-    const attempts = asked.method === "GET" ? ATTEMPTS_MAX : 1;
     const until = this.#world.clock.monoMs() + this.target.timeoutMs;
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -68,7 +68,7 @@ export class HubConnection {
         if (reply.status >= 200 && reply.status < 300) return reply;
         throw problemFault(asked, reply, this.target);
       } catch (error) {
-        const waitMs = attempt < attempts ? this.#retryWaitMs(error, attempt) : undefined;
+        const waitMs = mayRepeat(asked.method, error, attempt) ? this.#retryWaitMs(error, attempt) : undefined;
         if (waitMs === undefined || this.#world.clock.monoMs() + waitMs >= until || this.target.stop.aborted) throw explained(error, asked, this.target);
         await this.#world.clock.sleep(waitMs, this.target.stop);
       }
@@ -110,12 +110,17 @@ export class HubConnection {
   /** How long to wait before the next try, or `undefined` when trying again is pointless. */
   #retryWaitMs(error: unknown, attempt: number): number | undefined {
     if (!(error instanceof Fault)) return undefined;
-    const jitterMs = backoffMs(RETRY_BACKOFF, attempt - 1, this.#world.rng);
+    const jitterMs = backoffMs(RETRY_BACKOFF, Math.min(attempt - 1, 4), this.#world.rng);
     if (error.code === "net_unreachable" || error.code === "net_timeout") return jitterMs;
     if (error.code !== "rate_limited" && error.code !== "unavailable" && error.code !== "db_busy") return undefined;
     const asked = error.facts["retry_after_s"];
     return typeof asked === "number" ? Math.max(jitterMs, Math.min(asked * 1_000, RETRY_AFTER_MS_MAX)) : jitterMs;
   }
+}
+
+/** A 429 says that nothing was done, so anything may come again, at the hub's pace; all else only where it can't happen twice. */
+function mayRepeat(method: NetRequest["method"], error: unknown, attempt: number): boolean {
+  return isFault(error, "rate_limited") ? attempt < PACED_ATTEMPTS_MAX : method === "GET" && attempt < ATTEMPTS_MAX;
 }
 
 function queryText(query: Asked<z.ZodMiniType>["query"]): string {

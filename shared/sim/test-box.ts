@@ -19,7 +19,7 @@ export interface TestBox extends TestHost {
   sync(outbox?: { readonly report?: Partial<Report>; readonly facts?: FactsReport["facts"]; readonly reportEnvelope?: unknown }, have?: { readonly bundle?: number; readonly spec?: number }): Promise<SyncReply>;
 }
 
-export async function testBox(hub: TestHub, label: string, facts: EnrollStatement["facts"] = { "os.name": "debian 13", memory_mb: "16384" }): Promise<TestBox> {
+export async function testBox(hub: TestHub, label: string, facts: EnrollStatement["facts"] = { "os.name": "debian", "os.version": "13", "kernel.arch": "x86_64", "memory.total_mb": "16384", "virtualisation.kind": "kvm" }): Promise<TestBox> {
   const host = testHost(label);
   const challenge = (await hub.ask("POST", "/enroll/v1/challenges")).json;
   const statement = JSON.stringify({

@@ -67,8 +67,9 @@ export function diffText(diff: BundleDiff, terminal: Pick<Terminal, "colour" | "
 
 export function diffCounts(diff: BundleDiff): string {
   const of = (...changes: readonly FileChange["change"][]): number => diff.files.filter(({ change }) => changes.includes(change)).length;
-  if (isSame(diff)) return "Nothing differs.";
-  return `${count(diff.files.length, "file")}: ${of("added")} added, ${of("content", "mode")} changed, ${of("removed")} removed`;
+  if (isSame(diff)) return "Nothing differs";
+  const parts = ([["added", of("added")], ["changed", of("content", "mode")], ["removed", of("removed")]] as const).flatMap(([what, number]) => (number === 0 ? [] : [`${number} ${what}`]));
+  return parts.length === 0 ? "No file differs" : `${count(diff.files.length, "file")}: ${parts.join(", ")}`;
 }
 
 export function diffData(diff: BundleDiff): Readonly<Record<string, unknown>> {

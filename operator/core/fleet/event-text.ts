@@ -30,12 +30,24 @@ export function eventData(event: EventItem): Readonly<Record<string, unknown>> {
   return { seq: event.seq, at: isoTime(event.at), event: event.kind, hostId: event.host_id, host: event.host_name, data: event.data };
 }
 
-/** `code=render_failed because="no such setting"`; a lone `message` or `because` stands by itself. */
+/** What people look for first; ids that only machines follow are left to `-o json`. */
+const FIRST = ["message", "because", "note", "reason", "code"];
+const BARE = ["message", "because", "note"];
+const MACHINE = ["request_id"];
+
+/** `code=render_failed  because="no such setting"`: counts of zero say nothing, times are told as times. */
 export function detailText(event: Pick<EventItem, "data">): string {
+  const rank = (key: string): number => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length);
   return Object.entries(event.data)
-    .filter(([, value]) => value !== null && value !== "")
-    .map(([key, value]) => (key === "message" || key === "because" || key === "note" ? String(value) : `${key}=${typeof value === "string" && /[\s"]/.test(value) ? JSON.stringify(value) : String(value)}`))
+    .filter(([key, value]) => value !== null && value !== "" && value !== 0 && !MACHINE.includes(key))
+    .toSorted(([a], [b]) => rank(a) - rank(b))
+    .map(([key, value]) => (BARE.includes(key) ? String(value) : `${key}=${valueText(key, value)}`))
     .join("  ");
+}
+
+function valueText(key: string, value: string | number | boolean | null): string {
+  if (typeof value === "number" && /_(?:at|until)$/.test(key)) return isoTime(value);
+  return typeof value === "string" && /[\s"]/.test(value) ? JSON.stringify(value) : String(value);
 }
 
 const BAD = ["host.down", "host.failed", "host.cloned", "host.rolled-back", "hub.limit-hit"];

@@ -41,7 +41,7 @@ export function fleetStatusText(shown: FleetStatus): string {
 function hostsText(status: HubStatus, unicode: boolean): string {
   const { total, up, stale, down, never, revoked } = status.hosts;
   const parts = [`${up} up`, ...(stale > 0 ? [`${stale} stale`] : []), ...(down > 0 ? [`${down} down`] : []), ...(never > 0 ? [`${never} never seen`] : []), ...(revoked > 0 ? [`${revoked} revoked`] : [])];
-  return `${total}: ${parts.join(unicode ? " · " : ", ")}`;
+  return total === 0 ? "none yet" : parts.length === 1 && up === total ? `${total}, all up` : `${total}: ${parts.join(unicode ? " · " : ", ")}`;
 }
 
 function sickChecks(status: HubStatus): HubStatus["checks"] {

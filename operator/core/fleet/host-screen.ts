@@ -42,7 +42,7 @@ function identityPart(shown: HostScreen): string {
       ["id", value.hostId],
       ["signed", { text: `${terminal.unicode ? "✓" : "+"} verified, ${how}, ${isoTime(value.createdAt)}`, style: "good" }],
       ...(value.name === detail.name ? [] : [["name", { text: `${value.name} (signed); the hub calls it ${detail.name}`, style: "bad" }] as const]),
-      ["labels", labelsText(value.labels)],
+      ["labels", labelsText(value.labels) || "none"],
     ],
     terminal,
   )}`;
@@ -96,7 +96,7 @@ function specPart(shown: HostScreen): string {
   return `${title(shown, `Spec, generation ${spec.generation}${isPaused(shown.detail, shown.nowMs) ? ", paused" : ""}`)}\n${fields(specFields(spec, shown.nowMs), shown.terminal)}`;
 }
 
-const FACTS_FIRST = ["os", "kernel", "arch", "cpu", "memory", "virtualization", "timezone", "agent"];
+const FACTS_FIRST = ["os", "kernel", "cpu", "memory", "virtualisation", "timezone", "time", "agent"];
 
 function factsPart(shown: HostScreen): string {
   const { facts } = shown.verified;

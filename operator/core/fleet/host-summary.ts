@@ -65,7 +65,7 @@ export function hostListText(hosts: readonly HostItem[], options: ListOptions): 
     ...(wide ? [host.bundle_in_force, host.mode, labelsText(host.labels), host.host_id] : []),
     host.note,
   ]);
-  return [table(columns, rows, terminal), summaryText(hosts, options)].join("\n\n");
+  return hosts.length === 0 ? summaryText(hosts, options) : [table(columns, rows, terminal), summaryText(hosts, options)].join("\n\n");
 }
 
 export function labelsText(labels: Readonly<Record<string, string>>): string {
@@ -77,11 +77,12 @@ export function labelsText(labels: Readonly<Record<string, string>>): string {
 function summaryText(hosts: readonly HostItem[], { nowMs, pending, terminal }: ListOptions): string {
   const attention = hosts.filter(needsAttention).length;
   const dot = terminal.unicode ? " · " : ", ";
+  const members = hosts.filter(({ health }) => health !== "revoked").length;
   const parts = [
-    attention === 0 ? paint(terminal, "good", `All of ${count(hosts.filter(({ health }) => health !== "revoked").length, "host")} as wanted`) : paint(terminal, "warn", `${attention} of ${count(hosts.length, "host")} ${attention === 1 ? "needs" : "need"} attention`),
+    hosts.length === 0 ? "No host yet" : attention === 0 ? paint(terminal, "good", members === 1 ? "The one host is as wanted" : `All ${members} hosts as wanted`) : paint(terminal, "warn", `${attention} of ${count(hosts.length, "host")} ${attention === 1 ? "needs" : "need"} attention`),
     ...tally(hosts, nowMs).map(([what, number]) => `${number} ${what}`),
   ];
-  const waiting = pending === 0 ? [] : [paint(terminal, "warn", `${count(pending, "box", "boxes")} ${pending === 1 ? "waits" : "wait"} for approval: felhom host list --pending`)];
+  const waiting = pending === 0 ? [] : [paint(terminal, "warn", `${count(pending, "box", "boxes")} ${pending === 1 ? "waits" : "wait"} for approval`)];
   return [parts.join(dot), ...waiting].map((line) => `  ${line}`).join("\n");
 }
 

@@ -41,9 +41,10 @@ export function pendingText(pending: readonly Pending[], nowMs: number, terminal
 /** What the box says of itself, in one line. It is a claim: nothing but the keys is checked. */
 export function claimsText({ statement }: Enrollment): string {
   const { facts } = statement;
-  const known = ["os", "os.name", "os.pretty", "os.id", "hostname", "arch", "kernel", "cpu.count", "memory_mb"].flatMap((key) => (facts[key] === undefined ? [] : [facts[key]]));
-  const shown = known.length > 0 ? known : Object.entries(facts).map(([key, value]) => `${key}=${value}`);
-  return shown.slice(0, 5).join(" · ");
+  const of = (key: string): string => facts[key] ?? "";
+  const memoryMb = Number(of("memory.total_mb"));
+  const parts = [`${of("os.name")} ${of("os.version")}`.trim(), of("kernel.arch"), memoryMb > 0 ? `${Math.round(memoryMb / 102.4) / 10} GiB` : "", of("virtualisation.kind")];
+  return parts.filter((part) => part !== "").join(", ");
 }
 
 export function pendingData(pending: readonly Pending[]): Readonly<Record<string, unknown>> {
