@@ -75,6 +75,12 @@ describe("a vault", () => {
   });
 });
 
+test("version 1 on disk is written as it was and read for ever", async () => {
+  const golden = new Uint8Array(await Bun.file(`${import.meta.dir}/testdata/vault-v1.json`).arrayBuffer());
+  expect(fromUtf8(sealed)).toBe(fromUtf8(golden));
+  expect(openVault(sodium, golden, "correct horse").contents).toEqual(contents);
+});
+
 test("Argon2id is RFC 9106's: its section 5.3 vector", () => {
   const tag = argon2Sync("argon2id", { message: new Uint8Array(32).fill(1), nonce: new Uint8Array(16).fill(2), secret: new Uint8Array(8).fill(3), associatedData: new Uint8Array(12).fill(4), parallelism: 4, tagLength: 32, memory: 32, passes: 3 });
   expect(hex(tag)).toBe("0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
