@@ -76,7 +76,7 @@ function textOf(engine: Liquid, template: string, scope: object): string {
 }
 
 function valueOf(engine: Liquid, template: string, scope: object): unknown {
-  const lone = /^\{\{-?([^{}]*)-?\}\}$/.exec(template.trim())?.[1];
+  const lone = /^\{\{-?([^{}]*?)-?\}\}$/.exec(template.trim())?.[1];
   if (lone === undefined) return textOf(engine, template, scope);
   const value: unknown = engine.evalValueSync(lone.trim(), scope);
   return value === undefined ? textOf(engine, template, scope) : value;

@@ -28,7 +28,7 @@ const ANSWER_CHARS_MAX = 32 * 1024 * 1024;
 /** A state's top level has to be done after this many turns of the microtask queue: nothing can be waited for in there. */
 const TURNS_MAX = 100;
 
-export async function runTypescriptState(file: string, source: string, host: TypescriptHost): Promise<TypescriptAnswer> {
+export async function runTypescriptState(file: string, source: string, host: TypescriptHost, runMsMax = RUN_MS_MAX): Promise<TypescriptAnswer> {
   const fault = (message: string, line = 0, remedy?: string): TypescriptAnswer => ({ ok: false, fault: { file, line, path: "", message, ...(remedy === undefined ? {} : { remedy }) } });
   if (source.length > TYPESCRIPT_CHARS_MAX) return fault(`has ${source.length} characters, at most ${TYPESCRIPT_CHARS_MAX} are taken`);
   const plain = withoutTypes(source);
@@ -38,9 +38,9 @@ export async function runTypescriptState(file: string, source: string, host: Typ
   const imported = new Bun.Transpiler({ loader: "js" }).scanImports(plain.code).find((one) => one.kind === "import-statement");
   if (imported !== undefined) return fault(`imports ${JSON.stringify(imported.path)}`, sourceLine(source, plain.code, plain.code.slice(0, Math.max(0, plain.code.search(/^(?:import\b|export\b[^"'\n]*\bfrom\b)/m))).split("\n").length), IMPORT_REMEDY);
   const json = JSON.stringify(host);
-  const first = await runOnce(plain.code, json);
+  const first = await runOnce(plain.code, json, runMsMax);
   if (!first.ok) return fault(first.message, first.line === 0 ? 0 : sourceLine(source, plain.code, first.line), first.remedy);
-  const second = await runOnce(plain.code, json);
+  const second = await runOnce(plain.code, json, runMsMax);
   if (!second.ok || second.answer !== first.answer) return fault("gives different resources when it is run again with the same host", 0, "A state may depend on the host it is given and on nothing else.");
   const { entries, usesSecret }: { entries?: unknown; usesSecret?: unknown } = JSON.parse(first.answer);
   return { ok: true, entries, usesSecret: usesSecret === true };
@@ -61,7 +61,7 @@ function withoutTypes(source: string): { readonly ok: true; readonly code: strin
 
 type Once = { readonly ok: true; readonly answer: string } | { readonly ok: false; readonly message: string; readonly line: number; readonly remedy?: string };
 
-async function runOnce(code: string, hostJson: string): Promise<Once> {
+async function runOnce(code: string, hostJson: string, runMsMax: number): Promise<Once> {
   const vm = await import("node:vm");
   const realm: Context = vm.createContext(Object.create(null));
   const prepare: (state: unknown, hostJson: string) => void = vm.runInContext(REALM, realm, { filename: "felhom-realm" });
@@ -78,7 +78,7 @@ async function runOnce(code: string, hostJson: string): Promise<Once> {
     });
     const state = { is: "running" };
     let failure: unknown;
-    module.evaluate({ timeout: RUN_MS_MAX }).then(
+    module.evaluate({ timeout: runMsMax }).then(
       () => (state.is = "done"),
       (error: unknown) => {
         failure = error;
@@ -89,16 +89,16 @@ async function runOnce(code: string, hostJson: string): Promise<Once> {
     if (state.is === "failed") throw failure;
     if (state.is === "running") return stop("waits at its top level", undefined, "There is nothing to wait for in a state: remove the await.");
   } catch (error) {
-    return stop(timedOut(error) ? `did not end within ${RUN_MS_MAX / 1_000} s` : messageOf(error), error);
+    return stop(timedOut(error) ? `did not end within ${runMsMax / 1_000} s` : messageOf(error), error);
   }
   const state: unknown = Reflect.get(module.namespace, "default");
   if (typeof state !== "function") return stop("exports no default function", undefined, "export default (host: Host) => [ … ]");
   prepare(state, hostJson);
   try {
-    const answer: unknown = vm.runInContext("__felhomRun()", realm, { timeout: RUN_MS_MAX });
+    const answer: unknown = vm.runInContext("__felhomRun()", realm, { timeout: runMsMax });
     return typeof answer === "string" ? judged(answer) : stop("gave no answer");
   } catch (error) {
-    return stop(timedOut(error) ? `did not end within ${RUN_MS_MAX / 1_000} s` : messageOf(error), error);
+    return stop(timedOut(error) ? `did not end within ${runMsMax / 1_000} s` : messageOf(error), error);
   }
 }
 

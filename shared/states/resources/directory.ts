@@ -5,7 +5,8 @@ import { attributeChanges } from "./file.ts";
 import { refuseStep } from "./kind.ts";
 import type { Kind, Refuse } from "./kind.ts";
 
-const schema = z.strictObject({
+const schema = z
+  .strictObject({
   path: described(absolutePath, "Absolute path. Default: the entry's key."),
   ensure: described(z._default(presence, "present"), "Whether the directory is there. Absent removes it when it is empty, or with `purge: true` with all that is in it."),
   mode: z.optional(described(mode, 'Permissions, octal, in quotes. Unset: a new directory gets "0755", an old one keeps its own.')),
@@ -14,7 +15,8 @@ const schema = z.strictObject({
   parents: described(z._default(z.boolean(), false), "Make missing parent directories (mode 0755)."),
   purge: described(z._default(z.boolean(), false), "Remove what is in the directory and is not managed by a resource. It never leaves the directory and follows no links."),
   keep: described(z._default(z.array(oneLine(255)).check(z.maxLength(256)), []), "Names in the directory that a purge leaves alone."),
-});
+})
+  .check(z.refine((directory) => !directory.purge || directory.path.split("/").length > 2, { message: "purges a directory at the root of the system, which is never what is meant" }));
 
 export type DirectoryParams = z.infer<typeof schema>;
 /** After rendering: `managed` are the names right below the directory that resources of the same host manage. */
