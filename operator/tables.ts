@@ -7,6 +7,7 @@ export interface Table {
 export type Tables = Readonly<Record<string, () => Promise<Table>>>;
 
 export const OPERATOR_TABLES: Tables = {
+  agent: async () => ({ commands: (await import("./table/services.ts")).serviceCommands("agent") }),
   audit: () => import("./table/audit.ts"),
   bundle: () => import("./table/bundle.ts"),
   completion: () => import("./table/completion.ts"),
@@ -16,6 +17,7 @@ export const OPERATOR_TABLES: Tables = {
   event: () => import("./table/event.ts"),
   grant: () => import("./table/grant.ts"),
   host: () => import("./table/host.ts"),
+  hub: async () => ({ commands: (await import("./table/services.ts")).serviceCommands("hub") }),
   "join-code": () => import("./table/join-code.ts"),
   key: () => import("./table/key.ts"),
   login: () => import("./table/login.ts"),
@@ -25,4 +27,5 @@ export const OPERATOR_TABLES: Tables = {
   status: () => import("./table/status.ts"),
   trust: () => import("./table/trust.ts"),
   version: () => import("./table/version.ts"),
+  watchdog: async () => ({ commands: (await import("./table/services.ts")).serviceCommands("watchdog") }),
 };

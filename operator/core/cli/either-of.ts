@@ -25,8 +25,8 @@ export function eitherOf(box: Command, fleet: Command): Command {
   const options = new Map([...SIDES, ...fleet.options, ...box.options].map((option) => [option.name, option]));
   return {
     path: box.path,
-    summary: box.summary === fleet.summary ? box.summary : `${box.summary}; on a workstation: ${fleet.summary.charAt(0).toLowerCase()}${fleet.summary.slice(1)}`,
-    examples: [...box.examples, ...fleet.examples],
+    summary: box.summary === fleet.summary ? box.summary : `${box.summary}; on a workstation, ${fleet.summary.charAt(0).toLowerCase()}${fleet.summary.slice(1)}`,
+    examples: [...box.examples.map((example) => ({ ...example, shows: `on a box: ${example.shows}` })), ...fleet.examples.map((example) => ({ ...example, shows: `on a workstation: ${example.shows}` }))],
     args: fleet.args.length > box.args.length ? fleet.args : box.args,
     options: [...options.values()],
     mutates: box.mutates || fleet.mutates,

@@ -75,11 +75,10 @@ export function searchCommands(commands: readonly Command[], words: readonly str
     }
     return total;
   };
-  return commands
-    .map((command) => ({ command, points: score(command) }))
-    .filter(({ points }) => points > 0)
-    .toSorted((a, b) => b.points - a.points)
-    .map(({ command }) => command);
+  const scored = commands.map((command) => ({ command, points: score(command) })).toSorted((a, b) => b.points - a.points);
+  // A word in some option of everything is noise as soon as anything is named after it.
+  const least = Math.max(1, (scored[0]?.points ?? 0) / 2);
+  return scored.filter(({ points }) => points >= least).map(({ command }) => command);
 }
 
 export function usageOf(command: Command): string {
