@@ -14,6 +14,7 @@ export const FAULTS = {
   file_unsafe: { status: 400, exit: 1, means: "A file or directory can be changed by a user who should not be able to." },
   lock_held: { status: 409, exit: 1, means: "Another felhom process is using this data directory." },
   // databases
+  backup_damaged: { status: 400, exit: 1, means: "A backup is incomplete or altered. Nothing of it was used." },
   db_busy: { status: 503, exit: 75, means: "The database stayed locked for too long." },
   db_damaged: { status: 500, exit: 1, means: "The database file is damaged. Restore it from a backup." },
   db_failed: { status: 500, exit: 1, means: "The database refused a statement." },

@@ -59,5 +59,6 @@ export type LogEvent =
   | "http.failed"
   | "http.refused"
   // hub care
+  | "backup.not_recorded"
   | "retention.failed"
   | "retention.pruned";

@@ -17,9 +17,12 @@ export function hubEpoch(db: Database): number {
   return Number(readMeta(db, "hub_epoch") ?? "1");
 }
 
-/** Inside a transaction, on the restored file, before a hub opens it. */
-export function raiseHubEpoch(db: Database): number {
-  const epoch = hubEpoch(db) + 1;
+/**
+ * Inside a transaction, on the restored file, before a hub opens it. Not merely one more than the backup's: the same backup may be restored
+ * twice, and boxes must see that the second hub is another than the first. So it is at least the time in seconds.
+ */
+export function raiseHubEpoch(db: Database, nowMs: number): number {
+  const epoch = Math.max(hubEpoch(db) + 1, Math.floor(nowMs / 1_000));
   writeMeta(db, "hub_epoch", String(epoch));
   return epoch;
 }
