@@ -50,7 +50,14 @@ export const run: Run = async (call) => {
     expires_at: session.nowMs + lifetimeMs,
   };
   const summary = `up to ${payload.uses} ${payload.uses === 1 ? "box" : "boxes"}, labels ${labelsText(labels) || "none"}, ends ${until(payload.expires_at, session.nowMs)}`;
-  const data = { id: payload.grant_id, labels, uses: payload.uses, createdAt: isoTime(payload.created_at), expiresAt: isoTime(payload.expires_at), dryRun: call.globals.dryRun };
+  const data = {
+    id: payload.grant_id,
+    labels,
+    uses: payload.uses,
+    createdAt: isoTime(payload.created_at),
+    expiresAt: isoTime(payload.expires_at),
+    dryRun: call.globals.dryRun,
+  };
   if (call.globals.dryRun) {
     present(call, { kind: "Grant", data, human: () => `  Would make a grant for ${escapeUntrusted(summary)}. Nothing was signed: this was a dry run.` });
     return 0;
@@ -72,7 +79,8 @@ export const run: Run = async (call) => {
   present(call, {
     kind: "Grant",
     data: { ...data, code },
-    human: () => `  ${mark(call.terminal, "good", `grant ${payload.grant_id}`)}  ${escapeUntrusted(summary)}\n  Whoever has this code can enroll a box, treat it as a secret:\n\n${code}`,
+    human: () =>
+      `  ${mark(call.terminal, "good", `grant ${payload.grant_id}`)}  ${escapeUntrusted(summary)}\n  Whoever has this code can enroll a box, treat it as a secret:\n\n${code}`,
     next: `on each box: felhom enroll --master-urls ${session.context.hubUrl} --join CODE`,
   });
   return 0;
@@ -80,12 +88,14 @@ export const run: Run = async (call) => {
 
 function readLifetime(text: string): number {
   const ms = parseDuration(text);
-  if (ms === undefined || ms < 60_000 || ms > GRANT_LIFETIME_MS_MAX) throw new Fault("bad_request", `Cannot let a grant live for ${text}`, { remedy: "Write it as 6h, 7d or 4w: at least a minute, at most 366 days." });
+  if (ms === undefined || ms < 60_000 || ms > GRANT_LIFETIME_MS_MAX)
+    throw new Fault("bad_request", `Cannot let a grant live for ${text}`, { remedy: "Write it as 6h, 7d or 4w: at least a minute, at most 366 days." });
   return ms;
 }
 
 function readUses(text: string): number {
   const uses = Number(text);
-  if (!/^[1-9][0-9]{0,5}$/.test(text) || uses > USES_MAX) throw new Fault("bad_request", `Cannot let a grant be used ${text} times`, { remedy: `A whole number from 1 to ${USES_MAX}.` });
+  if (!/^[1-9][0-9]{0,5}$/.test(text) || uses > USES_MAX)
+    throw new Fault("bad_request", `Cannot let a grant be used ${text} times`, { remedy: `A whole number from 1 to ${USES_MAX}.` });
   return uses;
 }

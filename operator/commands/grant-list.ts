@@ -11,16 +11,34 @@ import { listGrants, take } from "../edge/hub-api.ts";
 import { openSession } from "../edge/session.ts";
 
 const LIST_MAX = 10_000;
-const COLUMNS: readonly Column[] = [{ title: "GRANT" }, { title: "STATE", flex: true, least: 10 }, { title: "USED", align: "right" }, { title: "LABELS", flex: true }, { title: "ENDS" }, { title: "AGE", align: "right", drop: 1 }];
+const COLUMNS: readonly Column[] = [
+  { title: "GRANT" },
+  { title: "STATE", flex: true, least: 10 },
+  { title: "USED", align: "right" },
+  { title: "LABELS", flex: true },
+  { title: "ENDS" },
+  { title: "AGE", align: "right", drop: 1 },
+];
 
 /** Labels, uses and times are those that were signed; how often it was used, and whether it is revoked, is the hub's word. */
 export const run: Run = async (call) => {
   const { hub, root, nowMs } = await openSession(call);
   const rows = (await take(listGrants(hub), LIST_MAX)).map((item) => ({ item, grant: verifyGrant(item.envelope, root) }));
-  const stateOf = ({ item, grant }: (typeof rows)[number]): string => (!grant.ok ? unverifiedText(grant) : item.revoked ? "revoked" : nowMs >= grant.value.expires_at ? "expired" : item.used >= grant.value.uses ? "used up" : "open");
+  const stateOf = ({ item, grant }: (typeof rows)[number]): string =>
+    !grant.ok
+      ? unverifiedText(grant)
+      : item.revoked
+        ? "revoked"
+        : nowMs >= grant.value.expires_at
+          ? "expired"
+          : item.used >= grant.value.uses
+            ? "used up"
+            : "open";
   const items = rows.map((row) => {
     const { item, grant } = row;
-    const signed = grant.ok ? { labels: grant.value.labels, uses: grant.value.uses, createdAt: isoTime(grant.value.created_at), expiresAt: isoTime(grant.value.expires_at) } : { refusal: grant.refusal };
+    const signed = grant.ok
+      ? { labels: grant.value.labels, uses: grant.value.uses, createdAt: isoTime(grant.value.created_at), expiresAt: isoTime(grant.value.expires_at) }
+      : { refusal: grant.refusal };
     return { id: item.grant_id, state: grant.ok ? stateOf(row) : "unverified", used: item.used, revoked: item.revoked, ...signed };
   });
   present(call, {
@@ -35,7 +53,14 @@ export const run: Run = async (call) => {
               const state = stateOf(row);
               const cell = markCell(call.terminal, state === "open" ? "good" : row.grant.ok ? "off" : "bad", state);
               return row.grant.ok
-                ? [row.item.grant_id, cell, `${row.item.used}/${row.grant.value.uses}`, labelsText(row.grant.value.labels), until(row.grant.value.expires_at, nowMs), ageOf(row.grant.value.created_at, nowMs)]
+                ? [
+                    row.item.grant_id,
+                    cell,
+                    `${row.item.used}/${row.grant.value.uses}`,
+                    labelsText(row.grant.value.labels),
+                    until(row.grant.value.expires_at, nowMs),
+                    ageOf(row.grant.value.created_at, nowMs),
+                  ]
                 : [row.item.grant_id, cell, `${row.item.used}/?`, null, null, null];
             }),
             call.terminal,

@@ -17,13 +17,22 @@ export const run: Run = async (call) => {
   if (found === undefined) throw new Fault("not_found", `Cannot find the grant ${id}`, { remedy: "felhom grant list shows every one." });
   const data = { id, revoked: true, used: found.used, dryRun: call.globals.dryRun };
   if (call.globals.dryRun) {
-    present(call, { kind: "Grant", data: { ...data, revoked: found.revoked }, human: () => `  Would revoke ${id}, used ${found.used} times. Nothing was changed: this was a dry run.` });
+    present(call, {
+      kind: "Grant",
+      data: { ...data, revoked: found.revoked },
+      human: () => `  Would revoke ${id}, used ${found.used} times. Nothing was changed: this was a dry run.`,
+    });
     return 0;
   }
   if (!found.revoked) {
     await confirm(call, `Revoke the grant ${id}? It was used ${found.used} times; those boxes stay.`);
     await revokeGrant(hub, id);
   }
-  present(call, { kind: "Grant", data, human: () => `  ${mark(call.terminal, "off", found.revoked ? `${id} was revoked already` : `${id} revoked`)}`, next: found.used > 0 ? "felhom host list, for the boxes that it let in" : undefined });
+  present(call, {
+    kind: "Grant",
+    data,
+    human: () => `  ${mark(call.terminal, "off", found.revoked ? `${id} was revoked already` : `${id} revoked`)}`,
+    next: found.used > 0 ? "felhom host list, for the boxes that it let in" : undefined,
+  });
   return 0;
 };

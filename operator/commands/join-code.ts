@@ -19,13 +19,24 @@ export const run: Run = async (call) => {
   const pins = pinsOf(context, fleet);
   const grantId = optionText(call, "grant");
   const token = grantId === undefined ? undefined : tokenOf(await unlocked(call), fleet.fleetId, grantId);
-  if (grantId !== undefined && token === undefined) throw new Fault("not_found", `Cannot find the token of grant ${grantId} in this vault`, { remedy: "Only the workstation that made a grant has its token: felhom grant create makes a new one." });
+  if (grantId !== undefined && token === undefined)
+    throw new Fault("not_found", `Cannot find the token of grant ${grantId} in this vault`, {
+      remedy: "Only the workstation that made a grant has its token: felhom grant create makes a new one.",
+    });
   const code = encodeJoinCode({ fleetId: fleet.fleetId, rootHash: sha256Hex.parse(fleet.pin), pins, ...(token === undefined ? {} : { token }) });
   if (pins.length === 0) hint(call, "  No hub key is pinned: boxes will check the hub's certificate with their system's authorities.");
   if (token !== undefined) hint(call, "  With a grant inside, whoever has this code can enroll a box: treat it as a secret.");
   present(call, {
     kind: "JoinCode",
-    data: { code, fleetId: fleet.fleetId, fleetName: fleet.newest.payload.fleet_name, rootHash: fleet.pin, pins, grant: grantId ?? null, hub: context?.hubUrl ?? null },
+    data: {
+      code,
+      fleetId: fleet.fleetId,
+      fleetName: fleet.newest.payload.fleet_name,
+      rootHash: fleet.pin,
+      pins,
+      grant: grantId ?? null,
+      hub: context?.hubUrl ?? null,
+    },
     human: () => code,
     next: `on the box: felhom enroll --master-urls ${escapeUntrusted(context?.hubUrl ?? "URL")} --join CODE`,
   });

@@ -21,7 +21,12 @@ export const run: Run = async (call) => {
   if (found === undefined) throw new Fault("not_found", `Cannot find the key ${name} in the vault`, { remedy: "felhom key list shows every one." });
   const data = { name, id: found.key.keyId, publicKey: spellPublicKey(found.key.publicKey) };
   if (seedFile === undefined) {
-    present(call, { kind: "PublicKey", data, human: () => data.publicKey, next: `felhom trust add ${name} ${data.publicKey} --role ROLE   (on the workstation of an operator who has role root)` });
+    present(call, {
+      kind: "PublicKey",
+      data,
+      human: () => data.publicKey,
+      next: `felhom trust add ${name} ${data.publicKey} --role ROLE   (on the workstation of an operator who has role root)`,
+    });
     return 0;
   }
   const path = seedFile.startsWith("/") ? seedFile : `${call.cwd}/${seedFile}`;
@@ -30,6 +35,11 @@ export const run: Run = async (call) => {
     await confirmName(call, { question: `Whoever reads ${path} can sign as ${name}, without any passphrase.`, name });
     durableWrite(world.files, world.crypto, "key.export", path, utf8(`${hex(found.key.seed)}\n`), { mode: 0o600 });
   }
-  present(call, { kind: "SecretKeyFile", data: { ...data, file: path, dryRun: globals.dryRun }, human: () => (globals.dryRun ? `  Would write the secret key ${name} to ${path}.` : `  ${mark(terminal, "warn", `the secret key ${name} lies open in ${path}`)}`) });
+  present(call, {
+    kind: "SecretKeyFile",
+    data: { ...data, file: path, dryRun: globals.dryRun },
+    human: () =>
+      globals.dryRun ? `  Would write the secret key ${name} to ${path}.` : `  ${mark(terminal, "warn", `the secret key ${name} lies open in ${path}`)}`,
+  });
   return 0;
 };

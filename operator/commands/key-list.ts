@@ -22,15 +22,25 @@ export const run: Run = async (call) => {
     roles: fleets.flatMap((root) => ROLES.filter((role) => root.roles[role].keys.includes(key.keyId)).map((role) => ({ fleet: root.fleet_name, role }))),
   }));
   const made = new Map(keysOf(contents).map(({ name, createdAt }) => [name, createdAt]));
-  const rolesText = (roles: (typeof items)[number]["roles"]): string => fleets.flatMap(({ fleet_name }) => {
-    const held = roles.filter(({ fleet }) => fleet === fleet_name).map(({ role }) => role);
-    return held.length === 0 ? [] : [`${fleet_name}: ${held.length === ROLES.length ? "every role" : held.join(", ")}`];
-  }).join("; ");
+  const rolesText = (roles: (typeof items)[number]["roles"]): string =>
+    fleets
+      .flatMap(({ fleet_name }) => {
+        const held = roles.filter(({ fleet }) => fleet === fleet_name).map(({ role }) => role);
+        return held.length === 0 ? [] : [`${fleet_name}: ${held.length === ROLES.length ? "every role" : held.join(", ")}`];
+      })
+      .join("; ");
   const columns = [{ title: "NAME" }, { title: "ID" }, { title: "ROLES", flex: true }, { title: "AGE", align: "right" as const }];
   present(call, {
     kind: "KeyList",
     data: { items },
-    human: () => (items.length === 0 ? "  No keys." : table(columns, items.map((item) => [item.name, item.id, rolesText(item.roles) || "in no root", ageOf(made.get(item.name), world.clock.wallMs())]), terminal)),
+    human: () =>
+      items.length === 0
+        ? "  No keys."
+        : table(
+            columns,
+            items.map((item) => [item.name, item.id, rolesText(item.roles) || "in no root", ageOf(made.get(item.name), world.clock.wallMs())]),
+            terminal,
+          ),
     next: items.length === 0 ? "felhom key new" : undefined,
   });
   return 0;

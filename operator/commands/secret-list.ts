@@ -15,7 +15,14 @@ export const run: Run = async (call) => {
   present(call, {
     kind: "SecretList",
     data: { fleetId, fleetName: newest.payload.fleet_name, items },
-    human: () => (items.length === 0 ? "  No secrets." : table([{ title: "SECRET" }, { title: "CHARACTERS", align: "right" }], items.map(({ name, characters }) => [name, characters]), call.terminal)),
+    human: () =>
+      items.length === 0
+        ? "  No secrets."
+        : table(
+            [{ title: "SECRET" }, { title: "CHARACTERS", align: "right" }],
+            items.map(({ name, characters }) => [name, characters]),
+            call.terminal,
+          ),
     next: items.length === 0 ? "felhom secret set NAME" : undefined,
   });
   return 0;

@@ -21,6 +21,10 @@ export const run: Run = async (call) => {
       return without;
     },
   });
-  present(call, { kind: "Secret", data: { name, fleetId, removed: !call.globals.dryRun, dryRun: call.globals.dryRun }, human: () => (call.globals.dryRun ? `  Would remove ${escapeUntrusted(name)}.` : `  ${mark(call.terminal, "off", `${escapeUntrusted(name)} removed`)}`) });
+  present(call, {
+    kind: "Secret",
+    data: { name, fleetId, removed: !call.globals.dryRun, dryRun: call.globals.dryRun },
+    human: () => (call.globals.dryRun ? `  Would remove ${escapeUntrusted(name)}.` : `  ${mark(call.terminal, "off", `${escapeUntrusted(name)} removed`)}`),
+  });
   return 0;
 };

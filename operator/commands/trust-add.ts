@@ -19,8 +19,14 @@ export const run: Run = async (call) => {
       return { do: "hub-pins", add: [...inUse, ...pins], remove: [] };
     });
   }
-  if (label === "" || key === "") throw new Fault("bad_request", "Cannot add a key: its name or the key itself is missing", { remedy: "felhom trust add NAME ed25519:… --role ROLE; felhom key export NAME prints the key." });
-  if (!NAME.test(label)) throw new Fault("bad_request", `Cannot use the name ${label} for a key`, { remedy: "Lower-case letters, digits, dots, dashes and underscores, at most 63." });
+  if (label === "" || key === "")
+    throw new Fault("bad_request", "Cannot add a key: its name or the key itself is missing", {
+      remedy: "felhom trust add NAME ed25519:… --role ROLE; felhom key export NAME prints the key.",
+    });
+  if (!NAME.test(label))
+    throw new Fault("bad_request", `Cannot use the name ${label} for a key`, {
+      remedy: "Lower-case letters, digits, dots, dashes and underscores, at most 63.",
+    });
   const publicKey = readKey(key);
   const roles = readRoles(optionList(call, "role"));
   return changeRoot(call, () => ({ do: "add-key", publicKey, label, roles: roles.length === 0 ? ROLES : roles }));

@@ -48,18 +48,40 @@ class Desk {
   }
 
   async unpack(): Promise<this> {
-    await editVault(this.#world, this.station.home, { passphrase: () => Promise.resolve("a passphrase"), edit: (contents) => addKey(contents, { name: this.#name, seed: this.key.seed, nowMs: 1 }), cost });
+    await editVault(this.#world, this.station.home, {
+      passphrase: () => Promise.resolve("a passphrase"),
+      edit: (contents) => addKey(contents, { name: this.#name, seed: this.key.seed, nowMs: 1 }),
+      cost,
+    });
     return this;
   }
 
   begin(): void {
-    const envelope = signPayload("root", rootPayload, firstRoot({ fleetName: "shops", key: this.key, label: this.#name, fleetRandom: this.#world.crypto.randomBytes(10), nowMs: this.#world.clock.wallMs() }), [this.key]);
+    const envelope = signPayload(
+      "root",
+      rootPayload,
+      firstRoot({ fleetName: "shops", key: this.key, label: this.#name, fleetRandom: this.#world.crypto.randomBytes(10), nowMs: this.#world.clock.wallMs() }),
+      [this.key],
+    );
     this.station.pinFleet([envelope], sha256Hex(Buffer.from(envelope.payload, "base64")));
   }
 
-  call(parts: { readonly args?: Call["args"]; readonly options?: Call["options"]; readonly globals?: Partial<Call["globals"]>; readonly answers?: readonly string[]; readonly stdin?: Uint8Array }): Call {
+  call(parts: {
+    readonly args?: Call["args"];
+    readonly options?: Call["options"];
+    readonly globals?: Partial<Call["globals"]>;
+    readonly answers?: readonly string[];
+    readonly stdin?: Uint8Array;
+  }): Call {
     this.terminal = fakeTerminal({ answers: parts.answers ?? ["a passphrase"], ...(parts.stdin === undefined ? {} : { stdin: parts.stdin }) });
-    return fakeCall({ world: this.#world, terminal: this.terminal, args: parts.args ?? {}, options: parts.options ?? {}, globals: { ...DEFAULT_GLOBALS, home: this.station.home, output: "json", yes: true, ...parts.globals }, cwd: this.#world.dir });
+    return fakeCall({
+      world: this.#world,
+      terminal: this.terminal,
+      args: parts.args ?? {},
+      options: parts.options ?? {},
+      globals: { ...DEFAULT_GLOBALS, home: this.station.home, output: "json", yes: true, ...parts.globals },
+      cwd: this.#world.dir,
+    });
   }
 
   run(command: Run, parts: Parameters<Desk["call"]>[0] = {}): Promise<ExitCode> {
@@ -71,7 +93,11 @@ class Desk {
   }
 }
 
-const codeOf = (ran: Promise<unknown>) => ran.then(() => "no fault", (error: unknown) => (isFault(error) ? error.code : String(error)));
+const codeOf = (ran: Promise<unknown>) =>
+  ran.then(
+    () => "no fault",
+    (error: unknown) => (isFault(error) ? error.code : String(error)),
+  );
 
 describe("trust between two operators", () => {
   test("one adds the other, both must sign then, and neither can go on alone", async () => {
@@ -95,7 +121,9 @@ describe("trust between two operators", () => {
     expect(anna.station.fleet().pending).toBeUndefined();
 
     // Ben wants Anna out. Alone he is one of two.
-    expect(await ben.run(trustRemove, { args: { key: "anna" }, options: {} }).catch((error: unknown) => (isFault(error) ? error.code : "?"))).toBe("bad_request");
+    expect(await ben.run(trustRemove, { args: { key: "anna" }, options: {} }).catch((error: unknown) => (isFault(error) ? error.code : "?"))).toBe(
+      "bad_request",
+    );
     expect(await ben.run(trustThreshold, { args: { role: "root", count: "1" } })).toBe(6);
     expect(ben.station.fleet().newest.payload.version).toBe(3);
     expect(await ben.run(trustSign, { options: { discard: true } })).toBe(0);
@@ -113,7 +141,9 @@ describe("trust between two operators", () => {
     const handle = world.files.open("test", `${world.dir}/renewal-only.json`, "exclusive", 0o600);
     handle.write(new TextEncoder().encode(JSON.stringify({ ...envelope, note: "only renews the expiry" })));
     handle.close();
-    expect(await codeOf(anna.run(trustSign, { args: { file: "renewal-only.json" }, globals: { yes: false, output: "table" }, answers: ["n"] }))).toBe("cancelled");
+    expect(await codeOf(anna.run(trustSign, { args: { file: "renewal-only.json" }, globals: { yes: false, output: "table" }, answers: ["n"] }))).toBe(
+      "cancelled",
+    );
     expect(anna.terminal.stderr()).toContain(`+ hub key ${"A".repeat(43)}`);
     expect(anna.terminal.stderr()).not.toContain("only renews");
     expect(anna.station.fleet().newest.payload.version).toBe(1);
@@ -155,7 +185,12 @@ describe("trust between two operators", () => {
     const anna = await new Desk(world, "anna").unpack();
     anna.begin();
     const [old, fresh] = [Buffer.alloc(32, 1).toString("base64url"), Buffer.alloc(32, 2).toString("base64url")];
-    anna.station.saveContext({ name: "shops", hubUrl: "https://hub.example.net", pins: [old], fleetId: anna.station.fleets()[0] ?? anna.station.fleet().fleetId });
+    anna.station.saveContext({
+      name: "shops",
+      hubUrl: "https://hub.example.net",
+      pins: [old],
+      fleetId: anna.station.fleets()[0] ?? anna.station.fleet().fleetId,
+    });
     expect(await anna.run(trustAdd, { options: { "hub-pin": [fresh] } })).toBe(0);
     expect(anna.station.fleet().newest.payload.hub_pins).toEqual([old, fresh]);
     expect(await anna.run(joinCode, { answers: [] })).toBe(0);
@@ -183,7 +218,9 @@ describe("keys and secrets", () => {
     expect(await codeOf(anna.run(keyNew, { args: { name: "anna" }, options: { fleet: "Not A Name" }, answers }))).toBe("bad_request");
     expect(anna.station.fleets()).toEqual([]);
     expect(await codeOf(anna.run(keyNew, { args: { name: "anna" }, options: { fleet: "shops" }, answers: ["short", "short"] }))).toBe("bad_request");
-    expect(await codeOf(anna.run(keyNew, { args: { name: "anna" }, options: { fleet: "shops" }, answers: ["a passphrase", "another one"] }))).toBe("bad_request");
+    expect(await codeOf(anna.run(keyNew, { args: { name: "anna" }, options: { fleet: "shops" }, answers: ["a passphrase", "another one"] }))).toBe(
+      "bad_request",
+    );
     expect(anna.station.fleets()).toEqual([]);
     expect(await anna.run(keyNew, { args: { name: "anna" }, options: { fleet: "shops" }, answers })).toBe(0);
     expect(anna.station.fleet().newest.payload).toMatchObject({ fleet_name: "shops", version: 1 });
@@ -211,11 +248,15 @@ describe("keys and secrets", () => {
     expect(anna.terminal.stdout()).not.toContain(Buffer.from(anna.key.seed).toString("base64url"));
     expect(await anna.run(keyExport, { args: { name: "anna" } })).toBe(0);
     expect(anna.json()["publicKey"]).toBe(spellPublicKey(anna.key.publicKey));
-    expect(await codeOf(anna.run(keyExport, { args: { name: "anna" }, options: { "secret-to": "anna.key" }, answers: ["a passphrase", "ana"] }))).toBe("cancelled");
+    expect(await codeOf(anna.run(keyExport, { args: { name: "anna" }, options: { "secret-to": "anna.key" }, answers: ["a passphrase", "ana"] }))).toBe(
+      "cancelled",
+    );
     expect(await anna.run(keyExport, { args: { name: "anna" }, options: { "secret-to": "anna.key" }, answers: ["a passphrase", "anna"] })).toBe(0);
     expect(world.files.stat("test", `${world.dir}/anna.key`)?.mode).toBe(0o600);
     expect(new TextDecoder().decode(world.files.read("test", `${world.dir}/anna.key`, { bytesMax: 100 }))).toBe(`${seed}\n`);
-    expect(await codeOf(anna.run(keyExport, { args: { name: "anna" }, options: { "secret-to": "anna.key" }, answers: ["a passphrase", "anna"] }))).toBe("file_exists");
+    expect(await codeOf(anna.run(keyExport, { args: { name: "anna" }, options: { "secret-to": "anna.key" }, answers: ["a passphrase", "anna"] }))).toBe(
+      "file_exists",
+    );
   });
 
   test("attack 28: a secret's value is in no output, and never taken from a flag", async () => {

@@ -9,7 +9,8 @@ import { changeRoot } from "../edge/root-change.ts";
 export const run: Run = async (call) => {
   const pins = readPins(optionList(call, "hub-pin"));
   const asked = argText(call, "key");
-  if ((asked === "") === (pins.length === 0)) throw new Fault("bad_request", "Cannot tell what to remove: name either a key or a hub's pin", { remedy: "felhom trust show lists both." });
+  if ((asked === "") === (pins.length === 0))
+    throw new Fault("bad_request", "Cannot tell what to remove: name either a key or a hub's pin", { remedy: "felhom trust show lists both." });
   const roles = readRoles(optionList(call, "role"));
   return changeRoot(call, ({ newest }) => {
     const unknown = pins.find((pin) => !newest.payload.hub_pins.includes(pin));

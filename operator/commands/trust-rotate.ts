@@ -8,7 +8,10 @@ import { changeRoot } from "../edge/root-change.ts";
 export const run: Run = async (call) => {
   const [asked, by] = [argText(call, "key"), optionText(call, "by")];
   if (asked === "" && by === undefined) return changeRoot(call, () => ({ do: "renew" }));
-  if (asked === "" || by === undefined) throw new Fault("bad_request", "Cannot replace a key: the old one or the new one is missing", { remedy: "felhom trust rotate OLD --by ed25519:…, or felhom trust rotate alone to renew the root's expiry." });
+  if (asked === "" || by === undefined)
+    throw new Fault("bad_request", "Cannot replace a key: the old one or the new one is missing", {
+      remedy: "felhom trust rotate OLD --by ed25519:…, or felhom trust rotate alone to renew the root's expiry.",
+    });
   const publicKey = readKey(by);
   return changeRoot(call, ({ newest }) => {
     const keyId = chooseKey(newest.payload, asked);

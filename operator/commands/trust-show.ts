@@ -24,7 +24,12 @@ export const run: Run = async (call) => {
   const { fleet } = exchange;
   const root = fleet.newest.payload;
   const nowMs = world.clock.wallMs();
-  const keys = Object.entries(root.keys).map(([id, key]) => ({ id, name: key.label, publicKey: publicText(key.public), roles: ROLES.filter((role) => root.roles[role].keys.some((listed) => listed === id)) }));
+  const keys = Object.entries(root.keys).map(([id, key]) => ({
+    id,
+    name: key.label,
+    publicKey: publicText(key.public),
+    roles: ROLES.filter((role) => root.roles[role].keys.some((listed) => listed === id)),
+  }));
   const pending = fleet.pending === undefined ? undefined : readPending(fleet.pending);
   const data = {
     fleetId: fleet.fleetId,
@@ -38,10 +43,17 @@ export const run: Run = async (call) => {
     hubPins: root.hub_pins,
     roles: Object.fromEntries(ROLES.map((role) => [role, { threshold: root.roles[role].threshold, keys: root.roles[role].keys }])),
     items: keys,
-    pending: pending === undefined || fleet.pending === undefined ? null : { version: pending.version, changes: describeChange(root, pending), signatures: signatureCount(root, pending, fleet.pending) },
+    pending:
+      pending === undefined || fleet.pending === undefined
+        ? null
+        : { version: pending.version, changes: describeChange(root, pending), signatures: signatureCount(root, pending, fleet.pending) },
     hub: exchange.is === "done" ? "same" : exchange.because,
   };
-  const expiry: Cell = data.expired ? markCell(terminal, "bad", `expired ${until(root.expires_at, nowMs)}`) : root.expires_at - nowMs < EXPIRES_SOON_MS ? markCell(terminal, "warn", until(root.expires_at, nowMs)) : until(root.expires_at, nowMs);
+  const expiry: Cell = data.expired
+    ? markCell(terminal, "bad", `expired ${until(root.expires_at, nowMs)}`)
+    : root.expires_at - nowMs < EXPIRES_SOON_MS
+      ? markCell(terminal, "warn", until(root.expires_at, nowMs))
+      : until(root.expires_at, nowMs);
   const human = (): string =>
     [
       fields(
@@ -56,10 +68,24 @@ export const run: Run = async (call) => {
         terminal,
       ),
       "",
-      table([{ title: "KEY" }, { title: "ID" }, { title: "ROLES", flex: true, least: 20 }], keys.map(({ name, id, roles }) => [name, id, roles.length === ROLES.length ? "every role" : roles.join(", ")]), terminal),
+      table(
+        [{ title: "KEY" }, { title: "ID" }, { title: "ROLES", flex: true, least: 20 }],
+        keys.map(({ name, id, roles }) => [name, id, roles.length === ROLES.length ? "every role" : roles.join(", ")]),
+        terminal,
+      ),
       "",
-      table([{ title: "ROLE" }, { title: "NEEDS", align: "right" }, { title: "MAY", flex: true, least: 20 }], ROLES.map((role) => [role, `${root.roles[role].threshold} of ${root.roles[role].keys.length}`, MAY[role]]), terminal),
-      ...(data.pending === null ? [] : ["", `  ${mark(terminal, "warn", `version ${data.pending.version} waits for signatures`)}`, ...data.pending.changes.map((line) => `    ${paint(terminal, "quiet", escapeUntrusted(line))}`)]),
+      table(
+        [{ title: "ROLE" }, { title: "NEEDS", align: "right" }, { title: "MAY", flex: true, least: 20 }],
+        ROLES.map((role) => [role, `${root.roles[role].threshold} of ${root.roles[role].keys.length}`, MAY[role]]),
+        terminal,
+      ),
+      ...(data.pending === null
+        ? []
+        : [
+            "",
+            `  ${mark(terminal, "warn", `version ${data.pending.version} waits for signatures`)}`,
+            ...data.pending.changes.map((line) => `    ${paint(terminal, "quiet", escapeUntrusted(line))}`),
+          ]),
     ].join("\n");
   present(call, { kind: "Root", data, human, next: pending === undefined ? undefined : "felhom trust sign" });
   return 0;

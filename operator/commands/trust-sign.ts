@@ -27,15 +27,30 @@ export const run: Run = async (call) => {
     const same = exchange.is === "done";
     present(call, {
       kind: "RootChange",
-      data: { fleetId: fleet.fleetId, version: fleet.newest.payload.version, changes: [], pushed: same, ...(exchange.is === "done" ? {} : { notPushedBecause: exchange.because }) },
-      human: () => `  Nothing waits for a signature. ${exchange.is === "done" ? mark(call.terminal, "good", `the hub has root version ${fleet.newest.payload.version}`) : mark(call.terminal, "warn", `the hub was not asked: ${exchange.because}`)}`,
+      data: {
+        fleetId: fleet.fleetId,
+        version: fleet.newest.payload.version,
+        changes: [],
+        pushed: same,
+        ...(exchange.is === "done" ? {} : { notPushedBecause: exchange.because }),
+      },
+      human: () =>
+        `  Nothing waits for a signature. ${exchange.is === "done" ? mark(call.terminal, "good", `the hub has root version ${fleet.newest.payload.version}`) : mark(call.terminal, "warn", `the hub was not asked: ${exchange.because}`)}`,
     });
     return same ? 0 : 75;
   }
   const next = readRoot(envelope);
   const before = fleet.newest.payload;
-  if (next.fleet_id !== before.fleet_id) throw new Fault("refused", `Cannot sign this root: it is of fleet ${next.fleet_id}, and this is ${before.fleet_id}`, { facts: { refusal: "fleet_mismatch" }, remedy: "--context NAME chooses another fleet." });
-  if (next.version !== before.version + 1) throw new Fault("refused", `Cannot sign this root: it is version ${next.version}, and version ${before.version} is in force here`, { facts: { refusal: "version_step" }, remedy: "The change has to be made again from the root in force." });
+  if (next.fleet_id !== before.fleet_id)
+    throw new Fault("refused", `Cannot sign this root: it is of fleet ${next.fleet_id}, and this is ${before.fleet_id}`, {
+      facts: { refusal: "fleet_mismatch" },
+      remedy: "--context NAME chooses another fleet.",
+    });
+  if (next.version !== before.version + 1)
+    throw new Fault("refused", `Cannot sign this root: it is version ${next.version}, and version ${before.version} is in force here`, {
+      facts: { refusal: "version_step" },
+      remedy: "The change has to be made again from the root in force.",
+    });
   if (await showAndAsk(call, before, next)) return 0;
   const merged = fleet.pending !== undefined && fleet.pending.payload === envelope.payload ? mergeSignatures(fleet.pending, envelope) : envelope;
   const keys = await rootKeys(call, before, next);
@@ -44,7 +59,12 @@ export const run: Run = async (call) => {
 
 function discard(call: Call, workstation: Workstation, fleet: FleetRoots): ExitCode {
   if (fleet.pending !== undefined && !call.globals.dryRun) workstation.savePendingRoot(fleet.fleetId, undefined);
-  present(call, { kind: "RootChange", data: { fleetId: fleet.fleetId, discarded: fleet.pending !== undefined, dryRun: call.globals.dryRun }, human: () => (fleet.pending === undefined ? "  Nothing waits for a signature." : `  The changed root ${call.globals.dryRun ? "would be" : "was"} thrown away.`) });
+  present(call, {
+    kind: "RootChange",
+    data: { fleetId: fleet.fleetId, discarded: fleet.pending !== undefined, dryRun: call.globals.dryRun },
+    human: () =>
+      fleet.pending === undefined ? "  Nothing waits for a signature." : `  The changed root ${call.globals.dryRun ? "would be" : "was"} thrown away.`,
+  });
   return 0;
 }
 

@@ -15,19 +15,26 @@ export function askPassphrase(call: Pick<Call, "options" | "terminal" | "globals
     const file = call.options[OPTION];
     const passphrase = typeof file === "string" ? await fromFile(call, file) : await fromTerminal(call, isNew);
     if (passphrase === "") throw new Fault("bad_request", "Cannot use an empty passphrase");
-    if (isNew && passphrase.length < PASSPHRASE_CHARS_MIN) throw new Fault("bad_request", `Cannot use a passphrase of fewer than ${PASSPHRASE_CHARS_MIN} characters`, { remedy: "Five or six random words are easy to type and hard to guess." });
+    if (isNew && passphrase.length < PASSPHRASE_CHARS_MIN)
+      throw new Fault("bad_request", `Cannot use a passphrase of fewer than ${PASSPHRASE_CHARS_MIN} characters`, {
+        remedy: "Five or six random words are easy to type and hard to guess.",
+      });
     return passphrase;
   };
 }
 
 async function fromFile(call: Pick<Call, "terminal" | "world" | "cwd">, file: string): Promise<string> {
   const path = file.startsWith("/") ? file : `${call.cwd}/${file}`;
-  const bytes = file === "-" ? await call.terminal.readStdin(PASSPHRASE_BYTES_MAX) : call.world.files.read("vault.passphrase", path, { bytesMax: PASSPHRASE_BYTES_MAX, follow: true });
+  const bytes =
+    file === "-"
+      ? await call.terminal.readStdin(PASSPHRASE_BYTES_MAX)
+      : call.world.files.read("vault.passphrase", path, { bytesMax: PASSPHRASE_BYTES_MAX, follow: true });
   return decoded(bytes).replace(/\r?\n$/, "");
 }
 
 async function fromTerminal(call: Pick<Call, "terminal" | "globals">, isNew: boolean): Promise<string> {
-  if (!call.globals.input || !call.terminal.inIsTty) throw new Fault("bad_request", "Cannot ask for the vault's passphrase: there is no terminal to ask on", { remedy: "Add --passphrase-file FILE." });
+  if (!call.globals.input || !call.terminal.inIsTty)
+    throw new Fault("bad_request", "Cannot ask for the vault's passphrase: there is no terminal to ask on", { remedy: "Add --passphrase-file FILE." });
   if (!isNew) return await call.terminal.askSecret("Passphrase of the vault: ");
   const first = await call.terminal.askSecret("A passphrase for the new vault: ");
   const second = await call.terminal.askSecret("The same again: ");

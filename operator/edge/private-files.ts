@@ -18,8 +18,12 @@ export function privateDir(world: Disk, op: string, path: string): void {
     return;
   }
   if (stat.kind !== "directory") throw new Fault("file_not_regular", `Cannot use ${path}: it is not a directory`);
-  if (stat.uid !== world.self.uid) throw new Fault("file_unsafe", `Cannot use ${path}: it belongs to user ${stat.uid}, not to you (${world.self.uid})`, { remedy: `chown it, or choose another directory with --home.` });
-  if ((stat.mode & 0o022) !== 0) throw new Fault("file_unsafe", `Cannot use ${path}: other users can write to it (mode ${stat.mode.toString(8)})`, { remedy: `chmod 700 ${path}` });
+  if (stat.uid !== world.self.uid)
+    throw new Fault("file_unsafe", `Cannot use ${path}: it belongs to user ${stat.uid}, not to you (${world.self.uid})`, {
+      remedy: `chown it, or choose another directory with --home.`,
+    });
+  if ((stat.mode & 0o022) !== 0)
+    throw new Fault("file_unsafe", `Cannot use ${path}: other users can write to it (mode ${stat.mode.toString(8)})`, { remedy: `chmod 700 ${path}` });
 }
 
 /** `undefined` when there is none. Throws `file_unsafe` when anybody else may read or write it. */
@@ -27,7 +31,8 @@ export function readPrivate(world: Disk, op: string, path: string, bytesMax: num
   const stat = world.files.stat(op, path);
   if (stat === undefined) return undefined;
   if (stat.uid !== world.self.uid && world.self.uid !== 0) throw new Fault("file_unsafe", `Cannot use ${path}: it belongs to user ${stat.uid}`);
-  if ((stat.mode & 0o077) !== 0) throw new Fault("file_unsafe", `Cannot use ${path}: other users can read or write it (mode ${stat.mode.toString(8)})`, { remedy: `chmod 600 ${path}` });
+  if ((stat.mode & 0o077) !== 0)
+    throw new Fault("file_unsafe", `Cannot use ${path}: other users can read or write it (mode ${stat.mode.toString(8)})`, { remedy: `chmod 600 ${path}` });
   return world.files.read(op, path, { bytesMax });
 }
 

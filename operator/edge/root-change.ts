@@ -28,7 +28,9 @@ export async function changeRoot(call: Call, edit: (fleet: FleetRoots, workstati
   const workstation = new Workstation(call.world, call.globals.home);
   const { fleet } = await exchangeRoots(call, workstation, workstation.fleet(call.globals.context));
   if (fleet.pending !== undefined) {
-    throw new Fault("conflict", "Cannot change the root: a changed root already waits here for signatures", { remedy: "felhom trust sign finishes it, felhom trust sign --discard throws it away." });
+    throw new Fault("conflict", "Cannot change the root: a changed root already waits here for signatures", {
+      remedy: "felhom trust sign finishes it, felhom trust sign --discard throws it away.",
+    });
   }
   const before = fleet.newest.payload;
   const next = nextRoot(before, edit(fleet, workstation), call.world.clock.wallMs());
@@ -81,14 +83,20 @@ export async function settle(call: Call, { workstation, fleet, envelope, next }:
   if (!verdict.ok && verdict.refusal !== "threshold_not_met" && verdict.refusal !== "key_unknown") mustVerify(verdict, "Cannot take this root");
   const changes = describeChange(before, next);
   const data = { fleetId: fleet.fleetId, version: next.version, changes, warnings: consequences(before, next), inForce: verdict.ok };
-  if (outFile !== undefined) durableWrite(call.world.files, call.world.crypto, "trust.export", outFile.startsWith("/") ? outFile : `${call.cwd}/${outFile}`, encodeEnvelope(envelope), { mode: 0o644 });
+  if (outFile !== undefined)
+    durableWrite(call.world.files, call.world.crypto, "trust.export", outFile.startsWith("/") ? outFile : `${call.cwd}/${outFile}`, encodeEnvelope(envelope), {
+      mode: 0o644,
+    });
   if (!verdict.ok) {
     workstation.savePendingRoot(fleet.fleetId, envelope);
     present(call, {
       kind: "RootChange",
       data: { ...data, signatures: signatureCount(before, next, envelope), ...(outFile === undefined ? {} : { file: outFile }) },
       human: () => `  ${mark(call.terminal, "warn", `version ${next.version} waits for signatures`)}  ${signatureText(before, next, envelope)}`,
-      next: outFile === undefined ? "felhom trust sign --out FILE writes it for the next operator, who runs felhom trust sign FILE" : `the next operator runs: felhom trust sign ${outFile}`,
+      next:
+        outFile === undefined
+          ? "felhom trust sign --out FILE writes it for the next operator, who runs felhom trust sign FILE"
+          : `the next operator runs: felhom trust sign ${outFile}`,
     });
     return 6;
   }
@@ -98,13 +106,18 @@ export async function settle(call: Call, { workstation, fleet, envelope, next }:
   present(call, {
     kind: "RootChange",
     data: { ...data, pushed, ...(pushed ? {} : { notPushedBecause: exchange.because }) },
-    human: () => `  ${mark(call.terminal, "good", `version ${next.version} is the root now`)}${pushed ? ", and the hub has it" : `\n  ${mark(call.terminal, "warn", `the hub does not have it yet: ${escapeUntrusted(exchange.because)}`)}`}`,
+    human: () =>
+      `  ${mark(call.terminal, "good", `version ${next.version} is the root now`)}${pushed ? ", and the hub has it" : `\n  ${mark(call.terminal, "warn", `the hub does not have it yet: ${escapeUntrusted(exchange.because)}`)}`}`,
     next: pushed ? (data.warnings.length === 0 ? "felhom trust show" : "felhom publish") : "felhom login, then felhom trust sign sends it",
   });
   return 0;
 }
 
-export function signatureCount(before: RootPayload, next: RootPayload, envelope: Envelope): Readonly<Record<"old" | "new", { readonly have: number; readonly need: number }>> {
+export function signatureCount(
+  before: RootPayload,
+  next: RootPayload,
+  envelope: Envelope,
+): Readonly<Record<"old" | "new", { readonly have: number; readonly need: number }>> {
   const signed = new Set(envelope.signatures.map(({ keyid }) => keyid));
   const of = ({ keys, threshold }: RootPayload["roles"]["root"]) => ({ have: keys.filter((id) => signed.has(id)).length, need: threshold });
   return { old: of(before.roles.root), new: of(next.roles.root) };

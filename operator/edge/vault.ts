@@ -5,7 +5,18 @@
 import { Fault } from "../../shared/core/fault.ts";
 import type { World } from "../../shared/ports/world.ts";
 import { EMPTY_VAULT } from "../core/vault/edit-contents.ts";
-import { type KdfCost, KDF_DEFAULT, lockFrom, NONCE_BYTES, openVault, SALT_BYTES, sealVault, type SecretBox, VAULT_BYTES_MAX, type VaultContents } from "../core/vault/vault-file.ts";
+import {
+  type KdfCost,
+  KDF_DEFAULT,
+  lockFrom,
+  NONCE_BYTES,
+  openVault,
+  SALT_BYTES,
+  sealVault,
+  type SecretBox,
+  VAULT_BYTES_MAX,
+  type VaultContents,
+} from "../core/vault/vault-file.ts";
 import { privateDir, readPrivate, writePrivate } from "./private-files.ts";
 
 type VaultWorld = Pick<World, "files" | "crypto" | "self">;
@@ -37,7 +48,9 @@ export async function editVault(world: VaultWorld, home: string, { passphrase, e
     const box = await loadSecretBox();
     const bytes = readPrivate(world, "vault.read", vaultPath(home), VAULT_BYTES_MAX);
     const { contents, lock } =
-      bytes === undefined ? { contents: EMPTY_VAULT, lock: lockFrom(await passphrase(true), world.crypto.randomBytes(SALT_BYTES), cost) } : openVault(box, bytes, await passphrase(false));
+      bytes === undefined
+        ? { contents: EMPTY_VAULT, lock: lockFrom(await passphrase(true), world.crypto.randomBytes(SALT_BYTES), cost) }
+        : openVault(box, bytes, await passphrase(false));
     const edited = await edit(contents);
     if (edited !== contents) writePrivate(world, "vault.write", vaultPath(home), sealVault(box, edited, lock, world.crypto.randomBytes(NONCE_BYTES)));
     return edited;

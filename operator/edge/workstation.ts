@@ -55,7 +55,12 @@ export class Workstation {
 
   contexts(): { readonly current: string | undefined; readonly all: readonly HubContext[] } {
     const file = this.#read(contextsFile, "contexts.json", CONTEXTS_BYTES_MAX);
-    const all = Object.entries(file?.contexts ?? {}).map(([name, context]) => ({ name, hubUrl: context.hub_url, pins: context.pins, fleetId: context.fleet_id }));
+    const all = Object.entries(file?.contexts ?? {}).map(([name, context]) => ({
+      name,
+      hubUrl: context.hub_url,
+      pins: context.pins,
+      fleetId: context.fleet_id,
+    }));
     return { current: file?.current ?? undefined, all };
   }
 
@@ -75,7 +80,10 @@ export class Workstation {
 
   /** Adds or replaces it. The first one becomes the current one. */
   saveContext(context: HubContext): void {
-    if (!NAME.test(context.name)) throw new Fault("bad_request", `Cannot use the name ${context.name} for a context`, { remedy: "Lower-case letters, digits, dots, dashes and underscores, at most 63." });
+    if (!NAME.test(context.name))
+      throw new Fault("bad_request", `Cannot use the name ${context.name} for a context`, {
+        remedy: "Lower-case letters, digits, dots, dashes and underscores, at most 63.",
+      });
     this.#locked(() => {
       const { current, all } = this.contexts();
       this.#writeContexts(current ?? context.name, [...all.filter(({ name }) => name !== context.name), context]);
@@ -104,7 +112,13 @@ export class Workstation {
   }
 
   saveSession(contextName: string, session: SavedSession): void {
-    this.#write(`sessions/${checked(contextName)}.json`, { v: 1, hub_url: session.hubUrl, token: session.token, role: session.role, expires_at: session.expiresAt } satisfies z.infer<typeof sessionFile>);
+    this.#write(`sessions/${checked(contextName)}.json`, {
+      v: 1,
+      hub_url: session.hubUrl,
+      token: session.token,
+      role: session.role,
+      expires_at: session.expiresAt,
+    } satisfies z.infer<typeof sessionFile>);
   }
 
   removeSession(contextName: string): boolean {
@@ -127,17 +141,33 @@ export class Workstation {
     if (context !== undefined) return this.roots(context.fleetId);
     if (askedContext !== undefined) return this.roots(this.context(askedContext).fleetId);
     const [only, second] = this.fleets();
-    if (only === undefined) throw new Fault("not_found", `Cannot tell which fleet is meant: ${this.home} knows none`, { remedy: "felhom key new makes a key and the fleet's root; felhom login --join CODE --hub URL joins one that exists." });
-    if (second !== undefined) throw new Fault("not_found", "Cannot tell which fleet is meant: more than one is known here, and no context is chosen", { remedy: "felhom context use NAME" });
+    if (only === undefined)
+      throw new Fault("not_found", `Cannot tell which fleet is meant: ${this.home} knows none`, {
+        remedy: "felhom key new makes a key and the fleet's root; felhom login --join CODE --hub URL joins one that exists.",
+      });
+    if (second !== undefined)
+      throw new Fault("not_found", "Cannot tell which fleet is meant: more than one is known here, and no context is chosen", {
+        remedy: "felhom context use NAME",
+      });
     return this.roots(only);
   }
 
   /** Verified again from its pin at every load. Throws `refused` when the file does not chain, `not_found` when there is none. */
   roots(fleetId: FleetId): FleetRoots {
     const file = this.#read(fleetFile, `fleets/${fleetId}.json`, CHAIN_BYTES_MAX);
-    if (file === undefined) throw new Fault("not_found", `Cannot find the root of fleet ${fleetId} on this workstation`, { remedy: "felhom login --join CODE --hub URL, with a join code of that fleet from another operator." });
-    const newest = mustVerify(verifyRootChain(file.roots, file.pin), `Cannot use the root of fleet ${fleetId} in ${this.home}`, "The file was changed or damaged. Restore it from a backup, or remove it and log in again with a join code.");
-    if (newest.payload.fleet_id !== fleetId) throw new Fault("refused", `Cannot use the root in fleets/${fleetId}.json: it is of fleet ${newest.payload.fleet_id}`, { facts: { refusal: "fleet_mismatch" } });
+    if (file === undefined)
+      throw new Fault("not_found", `Cannot find the root of fleet ${fleetId} on this workstation`, {
+        remedy: "felhom login --join CODE --hub URL, with a join code of that fleet from another operator.",
+      });
+    const newest = mustVerify(
+      verifyRootChain(file.roots, file.pin),
+      `Cannot use the root of fleet ${fleetId} in ${this.home}`,
+      "The file was changed or damaged. Restore it from a backup, or remove it and log in again with a join code.",
+    );
+    if (newest.payload.fleet_id !== fleetId)
+      throw new Fault("refused", `Cannot use the root in fleets/${fleetId}.json: it is of fleet ${newest.payload.fleet_id}`, {
+        facts: { refusal: "fleet_mismatch" },
+      });
     return { fleetId, pin: file.pin, chain: file.roots, newest, pending: file.pending };
   }
 
@@ -148,7 +178,8 @@ export class Workstation {
     return this.#locked(() => {
       if (this.fleets().includes(fleet_id)) {
         const known = this.roots(fleet_id);
-        if (known.pin !== pin) throw new Fault("refused", `Cannot pin fleet ${fleet_id} again: another root version 1 is pinned here`, { facts: { refusal: "root_hash_mismatch" } });
+        if (known.pin !== pin)
+          throw new Fault("refused", `Cannot pin fleet ${fleet_id} again: another root version 1 is pinned here`, { facts: { refusal: "root_hash_mismatch" } });
         if (known.newest.payload.version >= newest.payload.version) return known;
       }
       this.#writeFleet(fleet_id, { pin, roots: chain, pending: undefined });
@@ -182,7 +213,10 @@ export class Workstation {
     this.#write("contexts.json", { v: 1, current: current ?? null, contexts } satisfies z.infer<typeof contextsFile>);
   }
 
-  #writeFleet(fleetId: FleetId, { pin, roots, pending }: { readonly pin: string; readonly roots: readonly Envelope[]; readonly pending: Envelope | undefined }): void {
+  #writeFleet(
+    fleetId: FleetId,
+    { pin, roots, pending }: { readonly pin: string; readonly roots: readonly Envelope[]; readonly pending: Envelope | undefined },
+  ): void {
     this.#write(`fleets/${fleetId}.json`, { v: 1, pin, roots, ...(pending === undefined ? {} : { pending }) });
   }
 
@@ -192,7 +226,9 @@ export class Workstation {
     if (bytes === undefined) return undefined;
     const parsed = parseVersioned(schema, bytes, bytesMax);
     if (parsed.ok) return parsed.value;
-    throw new Fault("bad_request", `Cannot read ${path}: ${parsed.refusal} ${parsed.detail}`, { remedy: "The file was changed or damaged. Restore it from a backup, or remove it and log in again." });
+    throw new Fault("bad_request", `Cannot read ${path}: ${parsed.refusal} ${parsed.detail}`, {
+      remedy: "The file was changed or damaged. Restore it from a backup, or remove it and log in again.",
+    });
   }
 
   #write(name: string, value: unknown): void {

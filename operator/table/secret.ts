@@ -14,7 +14,11 @@ export const commands: readonly Command[] = [
       { run: "pass show smtp | felhom secret set smtp-password --from - --passphrase-file pass", shows: "from another program" },
     ],
     args: [NAME],
-    options: [{ name: "from", value: "FILE", summary: "Read the value from this file (- for stdin)" }, { name: "keep-newline", summary: "Keep the file's last line feed" }, ...PASSPHRASE],
+    options: [
+      { name: "from", value: "FILE", summary: "Read the value from this file (- for stdin)" },
+      { name: "keep-newline", summary: "Keep the file's last line feed" },
+      ...PASSPHRASE,
+    ],
     mutates: true,
     load: () => import("../commands/secret-set.ts"),
   },

@@ -1,9 +1,17 @@
 import type { Command } from "../../shared/cli/command.ts";
 import { PASSPHRASE_OPTIONS } from "./passphrase-option.ts";
 
-const SIGNING = [{ name: "out", value: "FILE", summary: "Also write the signed root to this file, for the operator who signs next" }, ...PASSPHRASE_OPTIONS.slice(0, 1)];
+const SIGNING = [
+  { name: "out", value: "FILE", summary: "Also write the signed root to this file, for the operator who signs next" },
+  ...PASSPHRASE_OPTIONS.slice(0, 1),
+];
 const ROLE = { name: "role", value: "ROLE", many: true, summary: "root, admit, publish, operate, destroy or release; without it every role" } as const;
-const PIN = { name: "hub-pin", value: "PIN", many: true, summary: "A hub's TLS key instead of an operator's key, while a hub's key is being replaced" } as const;
+const PIN = {
+  name: "hub-pin",
+  value: "PIN",
+  many: true,
+  summary: "A hub's TLS key instead of an operator's key, while a hub's key is being replaced",
+} as const;
 
 export const commands: readonly Command[] = [
   {
@@ -64,7 +72,11 @@ export const commands: readonly Command[] = [
       { run: "felhom trust rotate operator --by ed25519:9xKp…", shows: "the new key takes over every role of the old one" },
     ],
     args: [{ name: "key", summary: "Name or id of the key that goes", required: false }],
-    options: [{ name: "by", value: "KEY", summary: "The public key that comes, as felhom key export prints it" }, { name: "name", value: "NAME", summary: "What to call it (default: as the old one)" }, ...SIGNING],
+    options: [
+      { name: "by", value: "KEY", summary: "The public key that comes, as felhom key export prints it" },
+      { name: "name", value: "NAME", summary: "What to call it (default: as the old one)" },
+      ...SIGNING,
+    ],
     mutates: true,
     load: () => import("../commands/trust-rotate.ts"),
   },

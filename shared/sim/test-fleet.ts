@@ -19,7 +19,6 @@ import {
   grantPayload,
   type HostCertPayload,
   hostCertPayload,
-
   type RootPayload,
   rootPayload,
 } from "../trust/payloads.ts";
@@ -89,7 +88,8 @@ export function testFleet(label = "one"): TestFleet {
   const root = valueOf(verifyFirstRoot(rootEnvelope, sha256Hex(Buffer.from(rootEnvelope.payload, "base64"))));
   const common = { v: 1, fleet_id, created_at: FLEET_MADE_MS } as const;
   const keysOf = (host: TestHost) => ({ host_id: host.hostId, signing_key: spellKey(host.signingKey.publicKey), box_key: spellKey(host.boxKey.publicKey) });
-  const cert: TestFleet["cert"] = (host, changes) => signPayload("host-cert", hostCertPayload, { ...common, ...keysOf(host), serial: 1, name: "box", labels: {}, ...changes }, [key]);
+  const cert: TestFleet["cert"] = (host, changes) =>
+    signPayload("host-cert", hostCertPayload, { ...common, ...keysOf(host), serial: 1, name: "box", labels: {}, ...changes }, [key]);
   return {
     key,
     root,
@@ -97,8 +97,14 @@ export function testFleet(label = "one"): TestFleet {
     cert,
     identity: (host, changes) => valueOf(verifyHostCert(cert(host, changes), root)),
     grant: (grant_id, changes) =>
-      signPayload("grant", grantPayload, { ...common, grant_id, token_key: base64url(testToken(grant_id).publicKey), labels: {}, uses: 10, expires_at: FLEET_MADE_MS + 30 * DAY_MS, ...changes }, [key]),
-    admission: (grant_id, host, changes) => signPayload("admission", admissionPayload, { ...common, ...keysOf(host), grant_id, name: "box", ...changes }, [testToken(grant_id)]),
+      signPayload(
+        "grant",
+        grantPayload,
+        { ...common, grant_id, token_key: base64url(testToken(grant_id).publicKey), labels: {}, uses: 10, expires_at: FLEET_MADE_MS + 30 * DAY_MS, ...changes },
+        [key],
+      ),
+    admission: (grant_id, host, changes) =>
+      signPayload("admission", admissionPayload, { ...common, ...keysOf(host), grant_id, name: "box", ...changes }, [testToken(grant_id)]),
     bundle: (version, files, changes) =>
       signPayload(
         "bundle",
@@ -108,7 +114,12 @@ export function testFleet(label = "one"): TestFleet {
           version,
           expires_at: FLEET_MADE_MS + 90 * DAY_MS,
           message: `version ${version}`,
-          files: Object.entries(files).map(([path, text]) => ({ path, mode: 0o644, sha256: sha256Schema.parse(sha256Hex(utf8(text))), size: utf8(text).byteLength })),
+          files: Object.entries(files).map(([path, text]) => ({
+            path,
+            mode: 0o644,
+            sha256: sha256Schema.parse(sha256Hex(utf8(text))),
+            size: utf8(text).byteLength,
+          })),
           secrets: {},
           ...changes,
         },
@@ -125,4 +136,3 @@ export function valueOf<T>(verdict: Verdict<T>): T {
 
 /** For tests that expect no: the refusal code, or "accepted". */
 export const refusalOf = (verdict: Verdict<unknown>): string => (verdict.ok ? "accepted" : verdict.refusal);
-

@@ -20,7 +20,8 @@ const file = (path: string, changes: object = {}) => ({ path, mode: 0o644, sha25
 
 describe("a bundle that arrives", () => {
   test("accepted: newer than the floor", () => expect(arrive(fleet.bundle(5, files), { floor: 4 })).toBe("accepted"));
-  test("version_not_newer: the version in force again, with whatever content", () => expect(arrive(fleet.bundle(5, {}), { floor: 5 })).toBe("version_not_newer"));
+  test("version_not_newer: the version in force again, with whatever content", () =>
+    expect(arrive(fleet.bundle(5, {}), { floor: 5 })).toBe("version_not_newer"));
   test("below_floor: an older one, replayed", () => expect(arrive(fleet.bundle(4, files), { floor: 5 })).toBe("below_floor"));
   test("version_step: a leap to the end of numbers (attack 77)", () => {
     expect(arrive(fleet.bundle(5 + BUNDLE_STEP_MAX, files), { floor: 5 })).toBe("accepted");
@@ -40,7 +41,9 @@ describe("a bundle that arrives", () => {
   });
   test("a box whose clock stands in 1970, or before what it has already accepted, still takes it", () => {
     expect(arrive(fleet.bundle(1, files), { nowMs: 0 })).toBe("accepted");
-    expect(arrive(fleet.bundle(1, files, { created_at: now + 60 * 86_400_000, expires_at: now + 61 * 86_400_000 }), { nowMs: now, timeFloorMs: now + 1 })).toBe("accepted");
+    expect(arrive(fleet.bundle(1, files, { created_at: now + 60 * 86_400_000, expires_at: now + 61 * 86_400_000 }), { nowMs: now, timeFloorMs: now + 1 })).toBe(
+      "accepted",
+    );
   });
   test("lifetime_too_long: more than 366 days", () => {
     expect(arrive(fleet.bundle(1, files, { expires_at: FLEET_MADE_MS + BUNDLE_LIFETIME_MS_MAX }))).toBe("accepted");
@@ -50,13 +53,35 @@ describe("a bundle that arrives", () => {
   test("key_unknown: signed by a key without role publish", () => expect(arrive(testFleet("two").bundle(1, files))).toBe("key_unknown"));
   test("signature_bad: one file's hash exchanged for another's of an older bundle (attack 15)", () => {
     const signed = fleet.bundle(2, files);
-    const mixed = Buffer.from(signed.payload, "base64").toString().replace(sha256Hex(utf8(files["files/motd"])), sha256Hex(utf8("old\n")));
+    const mixed = Buffer.from(signed.payload, "base64")
+      .toString()
+      .replace(sha256Hex(utf8(files["files/motd"])), sha256Hex(utf8("old\n")));
     expect(arrive({ ...signed, payload: Buffer.from(mixed).toString("base64") })).toBe("signature_bad");
   });
 });
 
 describe("paths", () => {
-  for (const path of ["../etc/passwd", "/etc/passwd", "a/../b", "a/./b", "./a", "a//b", "a/", "", ".", "..", "a\\b", "a\u0000b", "a\nb", "%2e%2e/x".replace("%", "\u0025"), "é", `${"a".repeat(256)}`, Array.from({ length: 33 }, () => "a").join("/"), "a/..", "a:b"]) {
+  for (const path of [
+    "../etc/passwd",
+    "/etc/passwd",
+    "a/../b",
+    "a/./b",
+    "./a",
+    "a//b",
+    "a/",
+    "",
+    ".",
+    "..",
+    "a\\b",
+    "a\u0000b",
+    "a\nb",
+    "%2e%2e/x".replace("%", "\u0025"),
+    "é",
+    `${"a".repeat(256)}`,
+    Array.from({ length: 33 }, () => "a").join("/"),
+    "a/..",
+    "a:b",
+  ]) {
     test(`payload_schema: ${JSON.stringify(path.slice(0, 40))} (attack 37)`, () => expect(arrive(unchecked({ files: [file(path)] }))).toBe("payload_schema"));
   }
   test("path_unsafe: one path twice", () => expect(arrive(unchecked({ files: [file("a"), file("a")] }))).toBe("path_unsafe"));
@@ -66,7 +91,8 @@ describe("paths", () => {
     expect(arrive(unchecked({ files: [file("a-b"), file("a/b"), file("ab/c"), file("a.d")] }))).toBe("accepted");
   });
   test("payload_schema: set-id bits, a negative size, a hash in capitals, more than 20 000 files", () => {
-    for (const changes of [{ mode: 0o4755 }, { mode: -1 }, { size: -1 }, { size: 1.5 }, { sha256: "A".repeat(64) }, { link: "/etc" }]) expect(arrive(unchecked({ files: [file("a", changes)] }))).toBe("payload_schema");
+    for (const changes of [{ mode: 0o4755 }, { mode: -1 }, { size: -1 }, { size: 1.5 }, { sha256: "A".repeat(64) }, { link: "/etc" }])
+      expect(arrive(unchecked({ files: [file("a", changes)] }))).toBe("payload_schema");
     expect(arrive(unchecked({ files: Array.from({ length: 20_001 }, (_, at) => file(`f${at}`)) }))).toBe("payload_schema");
   });
   test("blob_mismatch: one content with two sizes", () => expect(arrive(unchecked({ files: [file("a"), file("b", { size: 2 })] }))).toBe("blob_mismatch"));
@@ -93,15 +119,20 @@ describe("a bundle that is held", () => {
 
 describe("content", () => {
   const bundle: BundlePayload = valueOf(verifyHeldBundle({ envelope: fleet.bundle(1, files), root: fleet.root }));
-  const measured = (of: Readonly<Record<string, string>>) => new Map(Object.entries(of).map(([path, text]) => [path, { sha256: sha256Hex(utf8(text)), size: utf8(text).byteLength }]));
+  const measured = (of: Readonly<Record<string, string>>) =>
+    new Map(Object.entries(of).map(([path, text]) => [path, { sha256: sha256Hex(utf8(text)), size: utf8(text).byteLength }]));
   test("accepted: exactly the files of the manifest", () => expect(refusalOf(checkTree(bundle, measured(files)))).toBe("accepted"));
-  test("blob_missing: a file that was not fetched, or is gone", () => expect(refusalOf(checkTree(bundle, measured({ "fleet.yaml": files["fleet.yaml"] })))).toBe("blob_missing"));
+  test("blob_missing: a file that was not fetched, or is gone", () =>
+    expect(refusalOf(checkTree(bundle, measured({ "fleet.yaml": files["fleet.yaml"] })))).toBe("blob_missing"));
   test("blob_mismatch: other bytes under a listed name, files swapped, truncated (attack 16)", () => {
     expect(refusalOf(checkTree(bundle, measured({ ...files, "files/motd": "hellO\n" })))).toBe("blob_mismatch");
-    expect(refusalOf(checkTree(bundle, measured({ ...files, "files/motd": files["states/web.yaml"], "states/web.yaml": files["files/motd"] })))).toBe("blob_mismatch");
+    expect(refusalOf(checkTree(bundle, measured({ ...files, "files/motd": files["states/web.yaml"], "states/web.yaml": files["files/motd"] })))).toBe(
+      "blob_mismatch",
+    );
     expect(refusalOf(checkTree(bundle, measured({ ...files, "files/motd": "hell" })))).toBe("blob_mismatch");
   });
-  test("path_unsafe: a file that the manifest does not list", () => expect(refusalOf(checkTree(bundle, measured({ ...files, "states/evil.ts": "x" })))).toBe("path_unsafe"));
+  test("path_unsafe: a file that the manifest does not list", () =>
+    expect(refusalOf(checkTree(bundle, measured({ ...files, "states/evil.ts": "x" })))).toBe("path_unsafe"));
   test("blob_mismatch: a blob of the right size, or the right hash of other size", () => {
     const entry = { path: "a", sha256: sha256Schema.parse(sha256Hex(utf8("abc"))), size: 3 };
     expect(refusalOf(checkBlob(entry, utf8("abc")))).toBe("accepted");

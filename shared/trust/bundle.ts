@@ -34,7 +34,8 @@ export function verifyBundle({ envelope, root, floor, nowMs, timeFloorMs = 0 }: 
   if (version - floor > BUNDLE_STEP_MAX) return refuse("version_step", `version ${version} after ${floor}`);
   if (Math.max(nowMs, timeFloorMs) >= expires_at) return refuse("expired", `bundle ${version} expired`);
   const clockIsPlausible = nowMs >= Math.max(timeFloorMs, root.payload.created_at);
-  if (clockIsPlausible && created_at > nowMs + BUNDLE_AHEAD_MS_MAX) return refuse("from_future", `bundle ${version} is dated ${created_at - nowMs} ms ahead of this clock`);
+  if (clockIsPlausible && created_at > nowMs + BUNDLE_AHEAD_MS_MAX)
+    return refuse("from_future", `bundle ${version} is dated ${created_at - nowMs} ms ahead of this clock`);
   return held;
 }
 

@@ -49,7 +49,8 @@ describe("an envelope is refused with", () => {
 
   test("wrong_type: one type offered as another (attack 8), and a type that only looks alike", () => {
     expect(refusalOf(openEnvelope(cert, "root"))).toBe("wrong_type");
-    for (const payloadType of ["application/vnd.felhom.host-cert+json ", "Application/vnd.felhom.host-cert+json", "host-cert", ""]) expect(refusalOf(openEnvelope({ ...cert, payloadType }, "host-cert"))).toBe("wrong_type");
+    for (const payloadType of ["application/vnd.felhom.host-cert+json ", "Application/vnd.felhom.host-cert+json", "host-cert", ""])
+      expect(refusalOf(openEnvelope({ ...cert, payloadType }, "host-cert"))).toBe("wrong_type");
   });
 });
 

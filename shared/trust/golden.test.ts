@@ -23,7 +23,9 @@ const common = { v: 1, fleet_id: identity.fleetId, host_id: one.hostId, created_
 
 async function produce(): Promise<Readonly<Record<keyof typeof golden, string>>> {
   const spell = (envelope: Parameters<typeof encodeEnvelope>[0]): string => fromUtf8(encodeEnvelope(envelope));
-  const sealed = valueOf(sealSecrets({ box: await loadSealedBox(), identity, bundle: 3, secrets: { token: "s3cret" }, ephemeralSeed: testBoxKey("ephemeral").seed }));
+  const sealed = valueOf(
+    sealSecrets({ box: await loadSealedBox(), identity, bundle: 3, secrets: { token: "s3cret" }, ephemeralSeed: testBoxKey("ephemeral").seed }),
+  );
   return {
     root: spell(fleet.rootEnvelope),
     hostCert: spell(fleet.cert(one, { labels: { role: "web" } })),
@@ -48,7 +50,12 @@ async function produce(): Promise<Readonly<Record<keyof typeof golden, string>>>
       ),
     ),
     facts: spell(signFacts({ ...common, facts: { os: { family: "debian" }, memory_bytes: 8_000_000_000 } }, one.signingKey)),
-    joinCode: encodeJoinCode({ fleetId: identity.fleetId, rootHash: fleet.root.hash, pins: [base64url(testBoxKey("pin").publicKey)], token: testToken("g-shop").seed }),
+    joinCode: encodeJoinCode({
+      fleetId: identity.fleetId,
+      rootHash: fleet.root.hash,
+      pins: [base64url(testBoxKey("pin").publicKey)],
+      token: testToken("g-shop").seed,
+    }),
   };
 }
 

@@ -47,7 +47,8 @@ export function verifySuccessor(current: HostIdentity, next: HostIdentity): Verd
 /** On the box: is this identity mine, with the keys that I hold? */
 export function verifyMine(identity: HostIdentity, mine: { readonly signingKey: Uint8Array; readonly boxKey: Uint8Array }): Verdict<HostIdentity> {
   if (identity.hostId !== hostIdOf(mine.signingKey)) return refuse("host_mismatch", `it names ${identity.hostId}, this is ${hostIdOf(mine.signingKey)}`);
-  if (!sameKey(identity.signingKey, mine.signingKey) || !sameKey(identity.boxKey, mine.boxKey)) return refuse("key_mismatch", "it names a key that this host does not hold");
+  if (!sameKey(identity.signingKey, mine.signingKey) || !sameKey(identity.boxKey, mine.boxKey))
+    return refuse("key_mismatch", "it names a key that this host does not hold");
   return accept(identity);
 }
 
@@ -80,7 +81,8 @@ export function verifyAdmission({ grant, admission, root, nowMs }: Admission): V
   if (!verified.ok) return verified;
   const admitted = verified.value.value;
   if (admitted.fleet_id !== root.payload.fleet_id) return refuse("fleet_mismatch", `signed for ${admitted.fleet_id}, this is ${root.payload.fleet_id}`);
-  if (admitted.grant_id !== granted.value.grant_id) return refuse("grant_mismatch", `the admission names grant ${admitted.grant_id}, not ${granted.value.grant_id}`);
+  if (admitted.grant_id !== granted.value.grant_id)
+    return refuse("grant_mismatch", `the admission names grant ${admitted.grant_id}, not ${granted.value.grant_id}`);
   // A dead token must not admit later; the box's clock says when, and a liar gains nothing that `uses` and revocation do not bound.
   if (admitted.created_at >= granted.value.expires_at) return refuse("grant_expired", `admitted after grant ${granted.value.grant_id} expired`);
   const keys = readHostKeys(admitted);

@@ -45,7 +45,10 @@ export function encodeJoinCode({ fleetId, rootHash, pins, token }: JoinCode): st
 
 export function decodeJoinCode(pasted: string): Verdict<JoinCode> {
   // White space of any kind, quotes, hyphens and zero-width characters are what copying adds.
-  const letters = pasted.normalize("NFKC").replace(/[\s"'`\u00ad\u2010-\u2015\u200b-\u200f\u2060\ufeff-]/g, "").toLowerCase();
+  const letters = pasted
+    .normalize("NFKC")
+    .replace(/[\s"'`\u00ad\u2010-\u2015\u200b-\u200f\u2060\ufeff-]/g, "")
+    .toLowerCase();
   const prefix = PREFIX.replaceAll("-", "");
   if (!letters.startsWith(prefix)) return refuse("join_code_malformed", `a join code begins with ${PREFIX}`);
   const code = letters.slice(prefix.length);
@@ -54,7 +57,8 @@ export function decodeJoinCode(pasted: string): Verdict<JoinCode> {
   const whole = fromBase32(code);
   if (whole === undefined || whole.byteLength < HEAD_BYTES + CHECK_BYTES) return refuse("join_code_damaged", "a part of it is missing, or there is too much");
   const body = whole.subarray(0, whole.byteLength - CHECK_BYTES);
-  if (!sameBytes(checksum(body), whole.subarray(body.byteLength))) return refuse("join_code_damaged", "its checksum does not fit: a letter is wrong, or a part is missing");
+  if (!sameBytes(checksum(body), whole.subarray(body.byteLength)))
+    return refuse("join_code_damaged", "its checksum does not fit: a letter is wrong, or a part is missing");
   return readBody(body);
 }
 
@@ -62,7 +66,8 @@ function readBody(body: Uint8Array): Verdict<JoinCode> {
   const [version, pinCount = 0, hasToken] = body;
   if (version !== VERSION) return refuse("join_code_newer", `it is of version ${version}, and this program knows version ${VERSION}`);
   const length = HEAD_BYTES + FLEET_BYTES + 32 + pinCount * 32 + (hasToken === 1 ? 32 : 0);
-  if (pinCount > JOIN_PINS_MAX || (hasToken !== 0 && hasToken !== 1) || body.byteLength !== length) return refuse("join_code_malformed", "its parts do not add up");
+  if (pinCount > JOIN_PINS_MAX || (hasToken !== 0 && hasToken !== 1) || body.byteLength !== length)
+    return refuse("join_code_malformed", "its parts do not add up");
   let at = HEAD_BYTES;
   const next = (count: number): Uint8Array => body.slice(at, (at += count));
   const fleetId = `f-${base32(next(FLEET_BYTES))}`;

@@ -4,7 +4,18 @@ import fc from "fast-check";
 import sodium from "libsodium-wrappers";
 import { base32, base64url, concat, fromBase32, fromHex, hex, utf8 } from "../core/bytes.ts";
 import { refusalOf, testKey } from "../sim/test-fleet.ts";
-import { boxKeyFromSeed, checkBoxKey, checkPublicKey, hostIdOf, keyIdOf, readBoxKey, readPublicKey, sign, signingKeyFromSeed, verifySignature } from "./keys.ts";
+import {
+  boxKeyFromSeed,
+  checkBoxKey,
+  checkPublicKey,
+  hostIdOf,
+  keyIdOf,
+  readBoxKey,
+  readPublicKey,
+  sign,
+  signingKeyFromSeed,
+  verifySignature,
+} from "./keys.ts";
 import ed25519 from "./testdata/ed25519_test.json";
 import x25519 from "./testdata/x25519_test.json";
 
@@ -48,7 +59,9 @@ test("Wycheproof X25519: all 518 shared secrets, and the box key filter refuses 
 test("RFC 8032 test 2: key, signature and id from the seed", () => {
   const key = signingKeyFromSeed(bytes("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"));
   expect(hex(key.publicKey)).toBe("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
-  expect(hex(sign(key, bytes("72")))).toBe("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
+  expect(hex(sign(key, bytes("72")))).toBe(
+    "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+  );
   expect(key.keyId).toMatch(/^[a-z2-7]{26}$/);
   expect(hostIdOf(key.publicKey).slice(2)).toBe(base32(new Uint8Array(fromBase32(`${keyIdOf(key.publicKey)}`) ?? []).subarray(0, 10)));
 });
@@ -107,7 +120,13 @@ describe("the Ed25519 filter", () => {
   });
 
   test("every honest key passes", () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (seed) => checkPublicKey(signingKeyFromSeed(seed).publicKey).ok && checkBoxKey(boxKeyFromSeed(seed).publicKey).ok), { numRuns: 300 });
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        (seed) => checkPublicKey(signingKeyFromSeed(seed).publicKey).ok && checkBoxKey(boxKeyFromSeed(seed).publicKey).ok,
+      ),
+      { numRuns: 300 },
+    );
   });
 });
 
@@ -136,7 +155,8 @@ describe("a signature is refused", () => {
   test("attack 14: S + L, 63 and 65 bytes, trailing bytes", () => {
     const s = BigInt(`0x${hex(good.slice(32).reverse())}`);
     expect(verifySignature(key.publicKey, message, concat(good.subarray(0, 32), littleEndian(s + L)))).toBe(false);
-    for (const bad of [good.subarray(0, 63), concat(good, new Uint8Array(1)), new Uint8Array(0)]) expect(verifySignature(key.publicKey, message, bad)).toBe(false);
+    for (const bad of [good.subarray(0, 63), concat(good, new Uint8Array(1)), new Uint8Array(0)])
+      expect(verifySignature(key.publicKey, message, bad)).toBe(false);
     expect(verifySignature(key.publicKey, message, good)).toBe(true);
   });
   test("attack 9: over the digest instead of the bytes", () => {
@@ -156,8 +176,12 @@ describe("a signature is refused", () => {
 });
 
 test("base32 has one spelling per value", () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (value) => hex(fromBase32(base32(value)) ?? new Uint8Array([1])) === hex(value)), { numRuns: 500 });
-  for (const bad of ["a", "ab1", "AA", "a=", "ab8a", "ab"]) expect(fromBase32(bad) === undefined || base32(fromBase32(bad) ?? new Uint8Array()) === bad).toBe(true);
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (value) => hex(fromBase32(base32(value)) ?? new Uint8Array([1])) === hex(value)),
+    { numRuns: 500 },
+  );
+  for (const bad of ["a", "ab1", "AA", "a=", "ab8a", "ab"])
+    expect(fromBase32(bad) === undefined || base32(fromBase32(bad) ?? new Uint8Array()) === bad).toBe(true);
   expect(fromBase32("ab")).toBeUndefined();
   expect(fromHex("0")).toBeUndefined();
 });

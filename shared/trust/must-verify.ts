@@ -5,5 +5,8 @@ import { REFUSALS, type Verdict } from "./verdict.ts";
 export function mustVerify<T>(verdict: Verdict<T>, action: string, remedy?: string): T {
   if (verdict.ok) return verdict.value;
   const { refusal, detail } = verdict;
-  throw new Fault("refused", `${action}: ${REFUSALS[refusal]}${detail === "" ? "" : ` (${detail})`}`, { facts: { refusal }, ...(remedy === undefined ? {} : { remedy }) });
+  throw new Fault("refused", `${action}: ${REFUSALS[refusal]}${detail === "" ? "" : ` (${detail})`}`, {
+    facts: { refusal },
+    ...(remedy === undefined ? {} : { remedy }),
+  });
 }

@@ -96,7 +96,14 @@ export const bundlePayload = z.strictObject({
   expires_at: wallMs,
   message: text(512),
   files: z
-    .array(z.strictObject({ path: z.string().check(z.regex(BUNDLE_PATH), z.maxLength(512)), mode: z.int().check(z.minimum(0), z.maximum(0o755)), sha256: sha256Hex, size: z.int().check(z.minimum(0), z.maximum(1024 ** 3)) }))
+    .array(
+      z.strictObject({
+        path: z.string().check(z.regex(BUNDLE_PATH), z.maxLength(512)),
+        mode: z.int().check(z.minimum(0), z.maximum(0o755)),
+        sha256: sha256Hex,
+        size: z.int().check(z.minimum(0), z.maximum(1024 ** 3)),
+      }),
+    )
     .check(z.maxLength(20_000)),
   /** By host id: base64 of a libsodium sealed box to that host's box key; inside, `sealedSecrets`. */
   secrets: z.record(hostId, text(96 * 1024)),

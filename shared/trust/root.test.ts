@@ -51,16 +51,28 @@ describe("a root in itself is refused with", () => {
     expect(refusalOf(first(root([a], [a], { keys: { ...keys, aaaa: { public: spellKey(c.publicKey), label: "c" } } })))).toBe("root_duplicate_key");
     expect(refusalOf(first(root([a], [a], { keys: { ...keys, [c.keyId]: { public: spellKey(d.publicKey), label: "d" } } })))).toBe("root_duplicate_key");
   });
-  test("root_duplicate_key: a role that names one key twice", () => expect(refusalOf(first(root([a], [a], { roles: rolesOf({ keys: [a.keyId, a.keyId], threshold: 2 }) })))).toBe("root_duplicate_key"));
-  test("root_role_unsatisfiable: a threshold above the number of keys", () => expect(refusalOf(first(root([a], [a], { roles: rolesOf({ keys: [a.keyId], threshold: 2 }) })))).toBe("root_role_unsatisfiable"));
-  test("root_role_unsatisfiable: a role with a key that is not listed", () => expect(refusalOf(first(root([a], [a], { roles: rolesOf({ keys: [c.keyId], threshold: 1 }) })))).toBe("root_role_unsatisfiable"));
+  test("root_duplicate_key: a role that names one key twice", () =>
+    expect(refusalOf(first(root([a], [a], { roles: rolesOf({ keys: [a.keyId, a.keyId], threshold: 2 }) })))).toBe("root_duplicate_key"));
+  test("root_role_unsatisfiable: a threshold above the number of keys", () =>
+    expect(refusalOf(first(root([a], [a], { roles: rolesOf({ keys: [a.keyId], threshold: 2 }) })))).toBe("root_role_unsatisfiable"));
+  test("root_role_unsatisfiable: a role with a key that is not listed", () =>
+    expect(refusalOf(first(root([a], [a], { roles: rolesOf({ keys: [c.keyId], threshold: 1 }) })))).toBe("root_role_unsatisfiable"));
   test("key_unsafe: a low-order key (attack 13)", () => {
     const low = new Uint8Array(32);
     expect(refusalOf(first(root([a], [a], { keys: { ...keys, [c.keyId]: { public: base64url(low), label: "low" } } })))).toBe("key_unsafe");
   });
   test("payload_schema: no keys in a role, threshold 0, an unknown role, an unknown field, expiry before birth, 65 keys", () => {
-    const many = Object.fromEntries(Array.from({ length: 65 }, (_, at) => testKey(`many ${at}`)).map((key) => [key.keyId, { public: spellKey(key.publicKey), label: "" }]));
-    const bad: readonly object[] = [{ roles: rolesOf({ keys: [], threshold: 1 }) }, { roles: rolesOf({ keys: [a.keyId], threshold: 0 }) }, { roles: { ...rolesOf({ keys: [a.keyId], threshold: 1 }), god: { keys: [a.keyId], threshold: 1 } } }, { god: true }, { expires_at: FLEET_MADE_MS }, { keys: { ...keys, ...many } }];
+    const many = Object.fromEntries(
+      Array.from({ length: 65 }, (_, at) => testKey(`many ${at}`)).map((key) => [key.keyId, { public: spellKey(key.publicKey), label: "" }]),
+    );
+    const bad: readonly object[] = [
+      { roles: rolesOf({ keys: [], threshold: 1 }) },
+      { roles: rolesOf({ keys: [a.keyId], threshold: 0 }) },
+      { roles: { ...rolesOf({ keys: [a.keyId], threshold: 1 }), god: { keys: [a.keyId], threshold: 1 } } },
+      { god: true },
+      { expires_at: FLEET_MADE_MS },
+      { keys: { ...keys, ...many } },
+    ];
     for (const changes of bad) expect(refusalOf(first(root([a], [a], changes)))).toBe("payload_schema");
   });
 });
@@ -92,19 +104,22 @@ describe("the next root", () => {
     expect(next(root([a, b], [a, b], { version: Number.MAX_SAFE_INTEGER }))).toBe("payload_schema");
     expect(next(root([], [a, b], { version: 2 }))).toBe("payload_schema");
   });
-  test("fleet_mismatch: another fleet's root with the same keys", () => expect(next(root([a, b], [a, b], { version: 2, fleet_id: testFleetId("two") }))).toBe("fleet_mismatch"));
+  test("fleet_mismatch: another fleet's root with the same keys", () =>
+    expect(next(root([a, b], [a, b], { version: 2, fleet_id: testFleetId("two") }))).toBe("fleet_mismatch"));
   test("signature_bad: a byte of one needed signature changed", () => {
     const signed = root([a, b], [a, b], { version: 2 });
     const [one_ = { keyid: "", sig: "" }, two = { keyid: "", sig: "" }] = signed.signatures;
     expect(next({ ...signed, signatures: [one_, { ...two, sig: base64(new Uint8Array(64).fill(9)) }] })).toBe("signature_bad");
   });
-  test("signatures by keys of no matter are ignored", () => expect(next(valueOf(addSignature(root([a, b], [a, b], { version: 2 }), "root", testKey("stranger"))))).toBe("accepted"));
+  test("signatures by keys of no matter are ignored", () =>
+    expect(next(valueOf(addSignature(root([a, b], [a, b], { version: 2 }), "root", testKey("stranger"))))).toBe("accepted"));
 });
 
 describe("a chain", () => {
   const two = root([b, c], [a, b, c], { version: 2 }, 2);
   const three = root([d], [b, c, d], { version: 3 }, 1);
-  test("leads from the pin to the newest, all keys exchanged on the way", () => expect(valueOf(verifyRootChain([one.envelope, two, three], one.hash)).payload.version).toBe(3));
+  test("leads from the pin to the newest, all keys exchanged on the way", () =>
+    expect(valueOf(verifyRootChain([one.envelope, two, three], one.hash)).payload.version).toBe(3));
   test("version_step: a gap, a wrong order, an empty chain, too long a chain", () => {
     const gap = root([a, b], [a, b, d], { version: 3 });
     expect(refusalOf(verifyRootChain([one.envelope, gap], one.hash))).toBe("version_step");

@@ -54,8 +54,10 @@ describe("a host's secrets", () => {
   const fleet = testFleet();
   const [one, two] = [testHost("one"), testHost("two")];
   const [identity, other] = [fleet.identity(one), fleet.identity(two)];
-  const seal = (parts: Partial<Parameters<typeof sealSecrets>[0]> = {}) => sealSecrets({ box, identity, bundle: 3, secrets: { token: "s3cret" }, ephemeralSeed, ...parts });
-  const bundleWith = (secrets: BundlePayload["secrets"], version = 3): BundlePayload => valueOf(verifyHeldBundle({ envelope: fleet.bundle(version, {}, { secrets }), root: fleet.root }));
+  const seal = (parts: Partial<Parameters<typeof sealSecrets>[0]> = {}) =>
+    sealSecrets({ box, identity, bundle: 3, secrets: { token: "s3cret" }, ephemeralSeed, ...parts });
+  const bundleWith = (secrets: BundlePayload["secrets"], version = 3): BundlePayload =>
+    valueOf(verifyHeldBundle({ envelope: fleet.bundle(version, {}, { secrets }), root: fleet.root }));
   const open = (bundle: BundlePayload, who = one) => openSecrets({ box, identity: who === one ? identity : other, boxKey: who.boxKey, bundle });
 
   test("come out as they went in", () => expect(valueOf(open(bundleWith({ [one.hostId]: valueOf(seal()) })))).toEqual({ token: "s3cret" }));
@@ -66,11 +68,16 @@ describe("a host's secrets", () => {
   });
   test("secret_misplaced: attack 24, an older bundle's box, another fleet's, one that names another host", () => {
     expect(refusalOf(open(bundleWith({ [one.hostId]: valueOf(seal({ bundle: 2 })) })))).toBe("secret_misplaced");
-    expect(refusalOf(open(bundleWith({ [one.hostId]: valueOf(seal({ identity: { ...identity, fleetId: testFleet("two").root.payload.fleet_id } })) })))).toBe("secret_misplaced");
+    expect(refusalOf(open(bundleWith({ [one.hostId]: valueOf(seal({ identity: { ...identity, fleetId: testFleet("two").root.payload.fleet_id } })) })))).toBe(
+      "secret_misplaced",
+    );
     expect(refusalOf(open(bundleWith({ [one.hostId]: valueOf(seal({ identity: { ...identity, hostId: two.hostId } })) })))).toBe("secret_misplaced");
   });
   test("payload_duplicate_key: the inside is parsed as strictly as all else", () => {
-    const inner = JSON.stringify({ v: 1, fleet_id: identity.fleetId, host_id: one.hostId, bundle: 3, secrets: { a: "1" } }).replace('"a":"1"', '"a":"1","a":"2"');
+    const inner = JSON.stringify({ v: 1, fleet_id: identity.fleetId, host_id: one.hostId, bundle: 3, secrets: { a: "1" } }).replace(
+      '"a":"1"',
+      '"a":"1","a":"2"',
+    );
     const sealed = base64(valueOf(box.seal(utf8(inner), one.boxKey.publicKey, ephemeralSeed)));
     expect(refusalOf(open(bundleWith({ [one.hostId]: sealed })))).toBe("payload_duplicate_key");
   });
@@ -87,6 +94,16 @@ describe("a host's secrets", () => {
 /** The seven values of cr.yp.to/ecdh.html#validate, with the top bit clear and set. */
 function lowOrder(): readonly Uint8Array[] {
   const P = 2n ** 255n - 19n;
-  const numbers = [0n, 1n, 325606250916557431795983626356110631294008115727848805560023387167927233504n, 39382357235489614581723060781553021112529911719440698176882885853963445705823n, P - 1n, P, P + 1n];
-  return numbers.flatMap((number) => [number, number + 2n ** 255n]).map((number) => new Uint8Array(Buffer.from(number.toString(16).padStart(64, "0"), "hex")).reverse());
+  const numbers = [
+    0n,
+    1n,
+    325606250916557431795983626356110631294008115727848805560023387167927233504n,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823n,
+    P - 1n,
+    P,
+    P + 1n,
+  ];
+  return numbers
+    .flatMap((number) => [number, number + 2n ** 255n])
+    .map((number) => new Uint8Array(Buffer.from(number.toString(16).padStart(64, "0"), "hex")).reverse());
 }

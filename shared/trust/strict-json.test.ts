@@ -40,7 +40,50 @@ describe("a JSON payload is refused with", () => {
   ];
   for (const [code, what, bytes] of rows) test(`${code}: ${what}`, () => expect(refusalOf(scanJson(bytes, MAX))).toBe(code));
 
-  for (const text of ["", " ", "{", "}", "[1,]", '{"a":1,}', "{,}", "{a:1}", "{'a':1}", "01", "+1", ".5", "5.", "1e", "0x10", "NaN", "Infinity", "-", "tru", "nulll", "True", '"', '"\t"', '"\\x41"', '"\\u12g4"', '"a" "b"', "1 2", "[1 2]", '{"a" 1}', '{"a":}', "// c\n1", "/**/1", "\u00a01", "\f1", "\u20281", '"\u0000"', "{}}", "[]]", '{"a":1}x', '["\\"]', "undefined", "[,1]"]) {
+  for (const text of [
+    "",
+    " ",
+    "{",
+    "}",
+    "[1,]",
+    '{"a":1,}',
+    "{,}",
+    "{a:1}",
+    "{'a':1}",
+    "01",
+    "+1",
+    ".5",
+    "5.",
+    "1e",
+    "0x10",
+    "NaN",
+    "Infinity",
+    "-",
+    "tru",
+    "nulll",
+    "True",
+    '"',
+    '"\t"',
+    '"\\x41"',
+    '"\\u12g4"',
+    '"a" "b"',
+    "1 2",
+    "[1 2]",
+    '{"a" 1}',
+    '{"a":}',
+    "// c\n1",
+    "/**/1",
+    "\u00a01",
+    "\f1",
+    "\u20281",
+    '"\u0000"',
+    "{}}",
+    "[]]",
+    '{"a":1}x',
+    '["\\"]',
+    "undefined",
+    "[,1]",
+  ]) {
     test(`payload_not_json: ${JSON.stringify(text)}`, () => expect(refusalOf(scan(text))).toBe("payload_not_json"));
   }
 });
@@ -55,9 +98,24 @@ test("32 levels are read", () => {
 });
 
 test("whatever JSON.stringify writes is read back the same, unless a number is not exact", () => {
-  const exact = fc.oneof(fc.string({ unit: "binary" }), fc.maxSafeInteger(), fc.boolean(), fc.constant(null), fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e15, max: 1e15 }).map((number) => (Object.is(number, -0) ? 0 : number)));
+  const exact = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.maxSafeInteger(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e15, max: 1e15 }).map((number) => (Object.is(number, -0) ? 0 : number)),
+  );
   const { value } = fc.letrec((tie) => ({
-    value: fc.oneof({ maxDepth: 6 }, exact, fc.array(tie("value"), { maxLength: 5 }), fc.dictionary(fc.string({ unit: "binary" }).filter((key) => key !== "__proto__"), tie("value"), { maxKeys: 5 })),
+    value: fc.oneof(
+      { maxDepth: 6 },
+      exact,
+      fc.array(tie("value"), { maxLength: 5 }),
+      fc.dictionary(
+        fc.string({ unit: "binary" }).filter((key) => key !== "__proto__"),
+        tie("value"),
+        { maxKeys: 5 },
+      ),
+    ),
   }));
   fc.assert(
     fc.property(value, fc.constantFrom(undefined, 1, "\t"), (wanted, indent) => {
@@ -71,7 +129,30 @@ test("whatever JSON.stringify writes is read back the same, unless a number is n
 });
 
 test("nothing is read that JSON.parse refuses, and nothing throws, whatever the bytes", () => {
-  const piece = fc.constantFrom("{", "}", "[", "]", ",", ":", '"', "\\", "\\u", "00", "1", "-", ".", "e", "true", "null", " ", "\n", "a", "\ud83d", "\u{1f600}", "\u0000");
+  const piece = fc.constantFrom(
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "\\",
+    "\\u",
+    "00",
+    "1",
+    "-",
+    ".",
+    "e",
+    "true",
+    "null",
+    " ",
+    "\n",
+    "a",
+    "\ud83d",
+    "\u{1f600}",
+    "\u0000",
+  );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 24 }), (pieces) => {
       const text = pieces.join("");
@@ -89,7 +170,8 @@ describe("a versioned payload", () => {
     for (const text of ['{"v":0,"n":1}', '{"v":2,"n":1}', '{"v":"1","n":1}', '{"n":1}', '{"v":null,"n":1}']) expect(parse(text)).toBe("payload_bad_version");
   });
   test("payload_schema: an unknown key, a wrong type, a missing key, no object at all", () => {
-    for (const text of ['{"v":1,"n":1,"extra":1}', '{"v":1,"n":"1"}', '{"v":1,"n":[1]}', '{"v":1,"n":1.5}', '{"v":1}', "[]", "1", "null", '"v"']) expect(parse(text)).toBe("payload_schema");
+    for (const text of ['{"v":1,"n":1,"extra":1}', '{"v":1,"n":"1"}', '{"v":1,"n":[1]}', '{"v":1,"n":1.5}', '{"v":1}', "[]", "1", "null", '"v"'])
+      expect(parse(text)).toBe("payload_schema");
   });
   test("is read when all is well", () => expect(parse(' {"n":1,"v":1}\n')).toBe("accepted"));
 });

@@ -28,7 +28,10 @@ export function parseVersioned<T>(schema: z.ZodMiniType<T>, payload: Uint8Array,
   const parsed = z.safeParse(schema, json.value);
   if (parsed.success) return accept(parsed.data);
   const issue = parsed.error.issues[0];
-  return refuse("payload_schema", issue === undefined ? "" : `at ${issue.path.length === 0 ? "the top" : issue.path.map(String).join(".").slice(0, 200)}: ${issue.code}`);
+  return refuse(
+    "payload_schema",
+    issue === undefined ? "" : `at ${issue.path.length === 0 ? "the top" : issue.path.map(String).join(".").slice(0, 200)}: ${issue.code}`,
+  );
 }
 
 /** Bytes to plain data: objects without prototype, arrays, strings, numbers, booleans, null. */

@@ -53,4 +53,8 @@ export type Refusal = keyof typeof REFUSALS;
 export type Verdict<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refusal: Refusal; readonly detail: string };
 
 export const accept = <T>(value: T): Verdict<T> => ({ ok: true, value });
-export const refuse = (refusal: Refusal, detail = ""): { readonly ok: false; readonly refusal: Refusal; readonly detail: string } => ({ ok: false, refusal, detail });
+export const refuse = (refusal: Refusal, detail = ""): { readonly ok: false; readonly refusal: Refusal; readonly detail: string } => ({
+  ok: false,
+  refusal,
+  detail,
+});

@@ -17,7 +17,10 @@ export interface FirstRoot {
 
 /** Version 1 of a new fleet: one key in every role, threshold 1. The same code runs as in a fleet with ten keys. */
 export function firstRoot({ fleetName, key, label, fleetRandom, nowMs }: FirstRoot): RootPayload {
-  if (!NAME.test(fleetName)) throw new Fault("bad_request", `Cannot use the fleet name ${fleetName}`, { remedy: "Lower-case letters, digits, dots, dashes and underscores, at most 63." });
+  if (!NAME.test(fleetName))
+    throw new Fault("bad_request", `Cannot use the fleet name ${fleetName}`, {
+      remedy: "Lower-case letters, digits, dots, dashes and underscores, at most 63.",
+    });
   const fleetId = `f-${base32(fleetRandom)}`;
   assert(isFleetId(fleetId), "ten bytes make a fleet id");
   const role = { keys: [key.keyId], threshold: 1 };

@@ -13,10 +13,23 @@ const add: RootEdit = { do: "add-key", publicKey: c.publicKey, label: "carla", r
 
 describe("the next root", () => {
   test("is one version on, renewed, and sound in itself, whatever the edit", () => {
-    const edits: readonly RootEdit[] = [add, { do: "renew" }, { do: "remove-key", keyId: b.keyId, roles: ROLES }, { do: "replace-key", keyId: a.keyId, publicKey: c.publicKey, label: "c" }, { do: "threshold", role: "destroy", threshold: 2 }, { do: "hub-pins", add: ["A".repeat(43)], remove: [] }];
+    const edits: readonly RootEdit[] = [
+      add,
+      { do: "renew" },
+      { do: "remove-key", keyId: b.keyId, roles: ROLES },
+      { do: "replace-key", keyId: a.keyId, publicKey: c.publicKey, label: "c" },
+      { do: "threshold", role: "destroy", threshold: 2 },
+      { do: "hub-pins", add: ["A".repeat(43)], remove: [] },
+    ];
     for (const edit of edits) {
       const next = edited(edit);
-      expect([edit.do, next.version, next.created_at, next.fleet_id === root.fleet_id, refusalOf(checkRoot(next))]).toEqual([edit.do, 2, NOW, true, "accepted"]);
+      expect([edit.do, next.version, next.created_at, next.fleet_id === root.fleet_id, refusalOf(checkRoot(next))]).toEqual([
+        edit.do,
+        2,
+        NOW,
+        true,
+        "accepted",
+      ]);
     }
   });
   test("gives a key exactly the roles that were named", () => {
@@ -55,7 +68,12 @@ describe("is refused before it is signed", () => {
 });
 
 test("what changes is told in full", () => {
-  expect(describeChange(root, edited(add))).toEqual([`+ key carla (${c.keyId})`, `+ role admit for carla (${c.keyId})`, `+ role publish for carla (${c.keyId})`, "~ version 1 to 2, valid until 2028-11-19"]);
+  expect(describeChange(root, edited(add))).toEqual([
+    `+ key carla (${c.keyId})`,
+    `+ role admit for carla (${c.keyId})`,
+    `+ role publish for carla (${c.keyId})`,
+    "~ version 1 to 2, valid until 2028-11-19",
+  ]);
   expect(describeChange(root, edited({ do: "threshold", role: "destroy", threshold: 2 }))[0]).toBe("~ role destroy needs 2 of 2 (was 1 of 2)");
   const pinned = edited({ do: "hub-pins", add: ["A".repeat(43)], remove: [] });
   expect(describeChange(root, pinned)[0]).toBe(`+ hub key ${"A".repeat(43)}`);

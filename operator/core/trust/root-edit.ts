@@ -31,7 +31,10 @@ export function nextRoot(current: RootPayload, edit: RootEdit, nowMs: number): R
       return dropUnused(replaced, edit.keyId);
     }
     case "remove-key":
-      return dropUnused({ ...next, roles: mapRoles(next.roles, (role, keys) => (edit.roles.includes(role) ? keys.filter((key) => key !== edit.keyId) : keys)) }, edit.keyId);
+      return dropUnused(
+        { ...next, roles: mapRoles(next.roles, (role, keys) => (edit.roles.includes(role) ? keys.filter((key) => key !== edit.keyId) : keys)) },
+        edit.keyId,
+      );
     case "threshold":
       return { ...next, roles: { ...next.roles, [edit.role]: { ...next.roles[edit.role], threshold: edit.threshold } } };
     case "hub-pins":
@@ -63,23 +66,36 @@ function dropUnused(root: RootPayload, keyId: KeyId): RootPayload {
 export function checkSatisfiable(next: RootPayload): void {
   for (const role of ROLES) {
     const { keys, threshold } = next.roles[role];
-    if (keys.length === 0) throw new Fault("bad_request", `Cannot make this root: role ${role} would have no key`, { remedy: `Give the role to another key first: felhom trust add NAME KEY --role ${role}` });
-    if (keys.length < threshold) throw new Fault("bad_request", `Cannot make this root: role ${role} would need ${threshold} signatures and have ${keys.length} keys`, { remedy: `felhom trust threshold ${role} ${keys.length} lowers it first.` });
+    if (keys.length === 0)
+      throw new Fault("bad_request", `Cannot make this root: role ${role} would have no key`, {
+        remedy: `Give the role to another key first: felhom trust add NAME KEY --role ${role}`,
+      });
+    if (keys.length < threshold)
+      throw new Fault("bad_request", `Cannot make this root: role ${role} would need ${threshold} signatures and have ${keys.length} keys`, {
+        remedy: `felhom trust threshold ${role} ${keys.length} lowers it first.`,
+      });
   }
 }
 
 /** By label, by id, or by the beginning of an id (four letters or more). */
 export function chooseKey(root: RootPayload, asked: string): KeyId {
-  const found = ROLES.flatMap((role) => root.roles[role].keys).filter((id, at, all) => all.indexOf(id) === at && (root.keys[id]?.label === asked || id === asked || (asked.length >= 4 && id.startsWith(asked))));
+  const found = ROLES.flatMap((role) => root.roles[role].keys).filter(
+    (id, at, all) => all.indexOf(id) === at && (root.keys[id]?.label === asked || id === asked || (asked.length >= 4 && id.startsWith(asked))),
+  );
   const [only, second] = found;
   if (only === undefined) throw new Fault("not_found", `Cannot find the key ${asked} in the root`, { remedy: "felhom trust show lists every key." });
-  if (second !== undefined) throw new Fault("conflict", `Cannot tell which key is meant: ${found.length} match ${asked}`, { remedy: `Use the id: ${found.join(" or ")}` });
+  if (second !== undefined)
+    throw new Fault("conflict", `Cannot tell which key is meant: ${found.length} match ${asked}`, { remedy: `Use the id: ${found.join(" or ")}` });
   return only;
 }
 
 /** A public key as `key export` prints it: `ed25519:` and base64url; the prefix may be missing. */
 export function readKey(spelled: string): Uint8Array {
-  return mustVerify(readPublicKey(spelled.trim().replace(/^ed25519:/, "")), "Cannot take this public key", "felhom key export NAME prints one, on the workstation that has the key.");
+  return mustVerify(
+    readPublicKey(spelled.trim().replace(/^ed25519:/, "")),
+    "Cannot take this public key",
+    "felhom key export NAME prints one, on the workstation that has the key.",
+  );
 }
 
 export const spellPublicKey = (publicKey: Uint8Array): string => `ed25519:${spellKey(publicKey)}`;
@@ -102,7 +118,8 @@ export function describeChange(before: RootPayload, after: RootPayload): readonl
     const [old, next] = [before.roles[role], after.roles[role]];
     for (const id of next.keys) if (!old.keys.includes(id)) lines.push(`+ role ${role} for ${name(after, id)}`);
     for (const id of old.keys) if (!next.keys.includes(id)) lines.push(`- role ${role} of ${name(before, id)}`);
-    if (old.threshold !== next.threshold) lines.push(`~ role ${role} needs ${next.threshold} of ${next.keys.length} (was ${old.threshold} of ${old.keys.length})`);
+    if (old.threshold !== next.threshold)
+      lines.push(`~ role ${role} needs ${next.threshold} of ${next.keys.length} (was ${old.threshold} of ${old.keys.length})`);
   }
   for (const pin of after.hub_pins) if (!before.hub_pins.includes(pin)) lines.push(`+ hub key ${pin}`);
   for (const pin of before.hub_pins) if (!after.hub_pins.includes(pin)) lines.push(`- hub key ${pin}`);
@@ -119,6 +136,9 @@ export function consequences(before: RootPayload, after: RootPayload): readonly 
   const lost = (role: Role): boolean => before.roles[role].keys.some((id) => !after.roles[role].keys.includes(id));
   const out: string[] = [];
   if (lost("publish")) out.push("Bundles that only the removed key signed are refused from now on: run felhom publish, so that boxes get one that counts.");
-  if (lost("admit")) out.push("Host certificates and grants that only the removed key signed no longer count: sign them again with felhom host label NAME, and make new grants.");
+  if (lost("admit"))
+    out.push(
+      "Host certificates and grants that only the removed key signed no longer count: sign them again with felhom host label NAME, and make new grants.",
+    );
   return out;
 }

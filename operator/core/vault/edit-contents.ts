@@ -19,7 +19,10 @@ export function keysOf(contents: VaultContents): readonly NamedKey[] {
 }
 
 export function addKey(contents: VaultContents, added: { readonly name: string; readonly seed: Uint8Array; readonly nowMs: number }): VaultContents {
-  if (contents.keys.some(({ name }) => name === added.name)) throw new Fault("conflict", `Cannot make the key ${added.name}: the vault already has one of that name`, { remedy: "Choose another name; felhom key list shows them." });
+  if (contents.keys.some(({ name }) => name === added.name))
+    throw new Fault("conflict", `Cannot make the key ${added.name}: the vault already has one of that name`, {
+      remedy: "Choose another name; felhom key list shows them.",
+    });
   if (contents.keys.length >= VAULT_KEYS_MAX) throw new Fault("conflict", `Cannot make another key: a vault holds at most ${VAULT_KEYS_MAX}`);
   return { ...contents, keys: [...contents.keys, { name: added.name, seed: base64url(added.seed), created_at: added.nowMs }] };
 }
@@ -37,13 +40,17 @@ export function secretsOf(contents: VaultContents, fleet: FleetId): Readonly<Rec
 export function setSecret(contents: VaultContents, fleet: FleetId, name: string, value: string): VaultContents {
   const part = fleetPart(contents, fleet);
   const secrets = { ...part.secrets, [name]: value };
-  if (Object.keys(secrets).length > VAULT_SECRETS_MAX) throw new Fault("conflict", `Cannot set ${name}: a vault holds at most ${VAULT_SECRETS_MAX} secrets of a fleet`);
+  if (Object.keys(secrets).length > VAULT_SECRETS_MAX)
+    throw new Fault("conflict", `Cannot set ${name}: a vault holds at most ${VAULT_SECRETS_MAX} secrets of a fleet`);
   return { ...contents, fleets: { ...contents.fleets, [fleet]: { ...part, secrets } } };
 }
 
 export function removeSecret(contents: VaultContents, fleet: FleetId, name: string): VaultContents {
   const part = fleetPart(contents, fleet);
-  if (!Object.hasOwn(part.secrets, name)) throw new Fault("not_found", `Cannot remove the secret ${name}: the vault has none of that name for this fleet`, { remedy: "felhom secret list shows them." });
+  if (!Object.hasOwn(part.secrets, name))
+    throw new Fault("not_found", `Cannot remove the secret ${name}: the vault has none of that name for this fleet`, {
+      remedy: "felhom secret list shows them.",
+    });
   const { [name]: _removed, ...secrets } = part.secrets;
   return { ...contents, fleets: { ...contents.fleets, [fleet]: { ...part, secrets } } };
 }

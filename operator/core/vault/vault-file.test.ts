@@ -49,13 +49,29 @@ describe("a vault", () => {
     const file = fromUtf8(sealed);
     const [half, letter] = [Math.floor(file.length * 0.7), file.indexOf('"sealed":"') + 40];
     const changed = utf8(file.slice(0, letter) + (file.charAt(letter) === "A" ? "B" : "A") + file.slice(letter + 1));
-    const said = [faultOf(sealed, "wrong horse"), faultOf(changed), faultOf(utf8(file.slice(0, half))), faultOf(new Uint8Array()), faultOf(utf8("{}")), faultOf(withHeader((parts) => void (parts["nonce"] = "AAAA")))];
+    const said = [
+      faultOf(sealed, "wrong horse"),
+      faultOf(changed),
+      faultOf(utf8(file.slice(0, half))),
+      faultOf(new Uint8Array()),
+      faultOf(utf8("{}")),
+      faultOf(withHeader((parts) => void (parts["nonce"] = "AAAA"))),
+    ];
     expect(new Set(said.map(({ code, message, remedy }) => `${code} ${message} ${remedy}`)).size).toBe(1);
     expect(said[0]?.code).toBe("vault_unopenable");
   });
 
   test("attack 26: a header that asks for less or more work than is allowed is refused before any of it is done", () => {
-    const rows: readonly (readonly [string, number])[] = [["memory_kib", KDF_RANGE.memoryKib.least - 1], ["memory_kib", KDF_RANGE.memoryKib.most + 1], ["memory_kib", 8], ["memory_kib", 2 ** 40], ["passes", 1], ["passes", KDF_RANGE.passes.most + 1], ["passes", 0], ["passes", -1]];
+    const rows: readonly (readonly [string, number])[] = [
+      ["memory_kib", KDF_RANGE.memoryKib.least - 1],
+      ["memory_kib", KDF_RANGE.memoryKib.most + 1],
+      ["memory_kib", 8],
+      ["memory_kib", 2 ** 40],
+      ["passes", 1],
+      ["passes", KDF_RANGE.passes.most + 1],
+      ["passes", 0],
+      ["passes", -1],
+    ];
     for (const [field, value] of rows) {
       const started = performance.now();
       const fault = faultOf(withHeader(({ kdf }) => void (kdf[field] = value)));
@@ -65,7 +81,8 @@ describe("a vault", () => {
   });
 
   test("refuses another way to derive the key, an unknown field and a newer version", () => {
-    for (const change of [(file: Record<string, unknown>) => void (file["v"] = 2), (file: Record<string, unknown>) => void (file["note"] = "x")]) expect(faultOf(withHeader(change)).code).toBe("vault_unopenable");
+    for (const change of [(file: Record<string, unknown>) => void (file["v"] = 2), (file: Record<string, unknown>) => void (file["note"] = "x")])
+      expect(faultOf(withHeader(change)).code).toBe("vault_unopenable");
     expect(faultOf(withHeader(({ kdf }) => void (kdf["name"] = "scrypt"))).code).toBe("vault_unopenable");
   });
 
@@ -82,7 +99,16 @@ test("version 1 on disk is written as it was and read for ever", async () => {
 });
 
 test("Argon2id is RFC 9106's: its section 5.3 vector", () => {
-  const tag = argon2Sync("argon2id", { message: new Uint8Array(32).fill(1), nonce: new Uint8Array(16).fill(2), secret: new Uint8Array(8).fill(3), associatedData: new Uint8Array(12).fill(4), parallelism: 4, tagLength: 32, memory: 32, passes: 3 });
+  const tag = argon2Sync("argon2id", {
+    message: new Uint8Array(32).fill(1),
+    nonce: new Uint8Array(16).fill(2),
+    secret: new Uint8Array(8).fill(3),
+    associatedData: new Uint8Array(12).fill(4),
+    parallelism: 4,
+    tagLength: 32,
+    memory: 32,
+    passes: 3,
+  });
   expect(hex(tag)).toBe("0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
 });
 
@@ -90,7 +116,10 @@ describe("its contents", () => {
   const fleet = testFleetId("one");
   test("a second key of one name is refused, a second name is not", () => {
     expect(() => addKey(contents, { name: "operator", seed: testKey("b").seed, nowMs: 6 })).toThrow("already has one");
-    expect(keysOf(addKey(contents, { name: "b", seed: testKey("b").seed, nowMs: 6 })).map(({ key }) => key.keyId)).toEqual([testKey("a").keyId, testKey("b").keyId]);
+    expect(keysOf(addKey(contents, { name: "b", seed: testKey("b").seed, nowMs: 6 })).map(({ key }) => key.keyId)).toEqual([
+      testKey("a").keyId,
+      testKey("b").keyId,
+    ]);
   });
   test("secrets and tokens are per fleet", () => {
     expect(secretsOf(contents, fleet)).toEqual({ smtp: "s3cret" });

@@ -38,7 +38,11 @@ const fleetSecrets = z.strictObject({
   /** Seeds of grant tokens by grant id, so that a join code can be printed again. */
   tokens: z.record(opaqueId, bytes32),
 });
-export const vaultContents = z.strictObject({ v: z.literal(1), keys: z.array(vaultKey).check(z.maxLength(VAULT_KEYS_MAX)), fleets: z.record(fleetId, fleetSecrets) });
+export const vaultContents = z.strictObject({
+  v: z.literal(1),
+  keys: z.array(vaultKey).check(z.maxLength(VAULT_KEYS_MAX)),
+  fleets: z.record(fleetId, fleetSecrets),
+});
 export type VaultContents = z.infer<typeof vaultContents>;
 export type VaultKey = z.infer<typeof vaultKey>;
 
@@ -66,7 +70,14 @@ export interface SecretBox {
 export function lockFrom(passphrase: string, salt: Uint8Array, cost: KdfCost): VaultLock {
   assert(salt.byteLength === SALT_BYTES && isAllowed(cost), "a vault's cost is in its range");
   // NFC: the same letters typed on another keyboard are the same passphrase.
-  const key = argon2Sync("argon2id", { message: utf8(passphrase.normalize("NFC")), nonce: salt, parallelism: 1, tagLength: 32, memory: cost.memoryKib, passes: cost.passes });
+  const key = argon2Sync("argon2id", {
+    message: utf8(passphrase.normalize("NFC")),
+    nonce: salt,
+    parallelism: 1,
+    tagLength: 32,
+    memory: cost.memoryKib,
+    passes: cost.passes,
+  });
   return { key: new Uint8Array(key), cost, salt };
 }
 
@@ -85,7 +96,11 @@ export function openVault(box: SecretBox, bytes: Uint8Array, passphrase: string)
   const { kdf, nonce, sealed } = parsed.value;
   const cost = { memoryKib: kdf.memory_kib, passes: kdf.passes };
   if (!isAllowed(cost)) {
-    throw new Fault("vault_unopenable", `Cannot open the vault: its header asks for ${kdf.memory_kib} KiB and ${kdf.passes} passes of Argon2id, which is outside the allowed range`, { remedy: "Somebody changed the file. Restore it from your backup." });
+    throw new Fault(
+      "vault_unopenable",
+      `Cannot open the vault: its header asks for ${kdf.memory_kib} KiB and ${kdf.passes} passes of Argon2id, which is outside the allowed range`,
+      { remedy: "Somebody changed the file. Restore it from your backup." },
+    );
   }
   const [salt, nonceBytes, box_] = [fromBase64(kdf.salt), fromBase64(nonce), fromBase64(sealed)];
   if (salt?.byteLength !== SALT_BYTES || nonceBytes?.byteLength !== NONCE_BYTES || box_ === undefined) throw unopenable();
@@ -104,8 +119,12 @@ function decrypt(box: SecretBox, sealed: Uint8Array, nonce: Uint8Array, key: Uin
 }
 
 function isAllowed({ memoryKib, passes }: KdfCost): boolean {
-  const within = (value: number, range: { readonly least: number; readonly most: number }): boolean => Number.isInteger(value) && value >= range.least && value <= range.most;
+  const within = (value: number, range: { readonly least: number; readonly most: number }): boolean =>
+    Number.isInteger(value) && value >= range.least && value <= range.most;
   return within(memoryKib, KDF_RANGE.memoryKib) && within(passes, KDF_RANGE.passes);
 }
 
-const unopenable = (): Fault => new Fault("vault_unopenable", "Cannot open the vault: the passphrase is wrong, or the file was changed", { remedy: "Try the passphrase again. There is no way around it; a backup of the vault has the passphrase of its time." });
+const unopenable = (): Fault =>
+  new Fault("vault_unopenable", "Cannot open the vault: the passphrase is wrong, or the file was changed", {
+    remedy: "Try the passphrase again. There is no way around it; a backup of the vault has the passphrase of its time.",
+  });
