@@ -7,6 +7,7 @@ import { present } from "../../shared/cli/present.ts";
 import { Fault } from "../../shared/core/fault.ts";
 import { sha256Hex } from "../../shared/protocol/fields.ts";
 import type { Envelope } from "../../shared/trust/envelope.ts";
+import { grantIdOf } from "../../shared/trust/grant-id.ts";
 import { GRANT_LIFETIME_MS_MAX, verifyGrant } from "../../shared/trust/host-identity.ts";
 import { grantIdOf } from "../../shared/trust/grant-id.ts";
 import { encodeJoinCode } from "../../shared/trust/join-code.ts";
