@@ -9,7 +9,6 @@ import { sha256Hex } from "../../shared/protocol/fields.ts";
 import type { Envelope } from "../../shared/trust/envelope.ts";
 import { grantIdOf } from "../../shared/trust/grant-id.ts";
 import { GRANT_LIFETIME_MS_MAX, verifyGrant } from "../../shared/trust/host-identity.ts";
-import { grantIdOf } from "../../shared/trust/grant-id.ts";
 import { encodeJoinCode } from "../../shared/trust/join-code.ts";
 import { SEED_BYTES, signingKeyFromSeed, spellKey } from "../../shared/trust/keys.ts";
 import { mustVerify } from "../../shared/trust/must-verify.ts";
