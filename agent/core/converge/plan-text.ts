@@ -5,7 +5,7 @@
  */
 import type { Step } from "../../../shared/states/resources/registry.ts";
 import type { Planned } from "./plan.ts";
-import { unifiedDiff } from "./unified-diff.ts";
+import { unifiedDiff } from "../../../shared/core/unified-diff.ts";
 
 /** The text of a file before and after a step, or why it is not shown. */
 export type FileTexts = { readonly is: "shown"; readonly path: string; readonly before: string; readonly after: string } | { readonly is: "hidden"; readonly because: string };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { seededRng } from "../../../shared/edge/rng.ts";
+import { seededRng } from "../edge/rng.ts";
 import { unifiedDiff } from "./unified-diff.ts";
 
 const body = (before: string, after: string): readonly string[] => unifiedDiff(before, after, "/f").slice(2);
