@@ -5,6 +5,7 @@
 import * as z from "zod/mini";
 import { fromUtf8, utf8 } from "../../../shared/core/bytes.ts";
 import { Fault } from "../../../shared/core/fault.ts";
+import type { LogEvent } from "../../../shared/core/log-event.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { WORKER_RESULT_BYTES_MAX, type WorkerRequest, type WorkerResult, workerResult } from "../../core/worker/messages.ts";
 
@@ -44,6 +45,16 @@ export class WorkerClient {
     return result;
   }
 
+  #relayLog(stderr: Uint8Array): void {
+    const log = this.#world.log.for("worker");
+    for (const text of new TextDecoder().decode(stderr).split("\n").slice(0, RELAYED_LINES_MAX)) {
+      const line = text.startsWith("{") ? jsonObject(text) : undefined;
+      const parsed = line === undefined ? undefined : z.safeParse(logLine, line);
+      // One binary on both sides: the name is one of ours, and a decoder is where a string becomes one.
+      if (line !== undefined && parsed?.success === true) log.event(parsed.data.level, parsed.data.event as LogEvent, logFacts(line));
+    }
+  }
+
   async #run(request: WorkerRequest, timeoutMs: number, stop: AbortSignal): Promise<WorkerResult> {
     if (stop.aborted) throw new Fault("unavailable", `Cannot ${request.op}: the agent is stopping`);
     const [exe, ...rest] = this.#world.self.exe;
@@ -61,11 +72,30 @@ export class WorkerClient {
     });
     stop.removeEventListener("abort", begin);
     cut.abort();
+    this.#relayLog(finished.stderr);
     if (finished.code !== 0 || finished.truncated) {
       this.#world.log.event("error", "worker.failed", { op: request.op, code: finished.code, signal: finished.signal, timed_out: finished.timedOut, stderr: tail(finished.stderr) });
       throw new Fault("exec_failed", `Cannot ${request.op}: the worker ${finished.timedOut ? `took longer than ${timeoutMs} ms` : `ended with ${finished.signal ?? `code ${finished.code}`}`}`);
     }
     return parseResult(request.op, finished.stdout);
+  }
+}
+
+/** A worker's log lines become ours: it has no other way to be heard. What is not a log line is part of a failure and shown with it. */
+const RELAYED_LINES_MAX = 500;
+const logLine = z.object({ level: z.enum(["info", "warn", "error"]), event: z.string().check(z.regex(/^[a-z][a-z0-9_.-]{1,63}$/)) });
+
+function logFacts(line: object): Readonly<Record<string, string | number | boolean | null>> {
+  const own = new Set(["at", "level", "component", "version", "event"]);
+  return Object.fromEntries(Object.entries(line).filter((entry): entry is [string, string | number | boolean | null] => !own.has(entry[0]) && (entry[1] === null || ["string", "number", "boolean"].includes(typeof entry[1]))));
+}
+
+function jsonObject(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
   }
 }
 
