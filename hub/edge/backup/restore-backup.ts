@@ -9,7 +9,7 @@ import type { World } from "../../../shared/ports/world.ts";
 import { type BackupManifest, damaged, DATABASE_NAME, decodeManifest, MANIFEST_BYTES_MAX, MANIFEST_NAME } from "../../core/backup/manifest.ts";
 import { appendAudit } from "../store/audit.ts";
 import { appendEvent } from "../store/events.ts";
-import { raiseHubEpoch } from "../store/meta.ts";
+import { raiseHubEpoch, writeMeta } from "../store/meta.ts";
 import { MIGRATIONS } from "../store/open.ts";
 import { copyHashed, makeDirs, readHashed, removeTree, syncDir } from "./copy-file.ts";
 import { type Found, inspectDatabase } from "./inspect-database.ts";
@@ -20,6 +20,8 @@ export interface RestoreAsk {
   readonly from: string;
   /** Absent or empty. */
   readonly dataDir: string;
+  /** Do all of it but the last step, and leave nothing behind. */
+  readonly dryRun?: boolean;
 }
 
 export interface Restored {
@@ -30,7 +32,7 @@ export interface Restored {
 }
 
 /** Throws `conflict` when the target is not empty, `backup_damaged`, `db_newer`. The target is untouched then. */
-export async function restoreBackup(world: World, { from, dataDir }: RestoreAsk): Promise<Restored> {
+export async function restoreBackup(world: World, { from, dataDir, dryRun = false }: RestoreAsk): Promise<Restored> {
   const { files } = world;
   assertEmpty(world, dataDir);
   const staging = `${dataDir}.restoring`;
@@ -39,6 +41,10 @@ export async function restoreBackup(world: World, { from, dataDir }: RestoreAsk)
   try {
     const manifest = copyIn(world, from, staging);
     const { epoch, tokens } = await prepare(world, staging, manifest);
+    if (dryRun) {
+      removeTree(files, "restore.clean", staging);
+      return { manifest, epoch, tokens };
+    }
     syncDir(files, "restore.sync", staging);
     if (files.stat("restore.swap", dataDir) !== undefined) files.removeDir("restore.swap", dataDir);
     files.rename("restore.swap", staging, dataDir);
@@ -128,6 +134,7 @@ function raise(world: World, db: Database, manifest: BackupManifest): { readonly
   const nowMs = world.clock.wallMs();
   const epoch = raiseHubEpoch(db, nowMs);
   db.run("restore.sessions", "DELETE FROM sessions");
+  writeMeta(db, "last_backup_at", String(manifest.created_at));
   const data = { epoch, epoch_before: manifest.hub_epoch, backup_made_at: manifest.created_at, audit_seq: manifest.audit.seq };
   appendAudit(db, { at: nowMs, actor: "local", from: "local", action: "hub.restore", target: manifest.fleet_id ?? "hub", data });
   appendEvent(db, { at: nowMs, kind: "hub.restored", data });
