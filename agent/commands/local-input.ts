@@ -21,7 +21,8 @@ const NOBODY = { uid: 65_534, gid: 65_534 };
 export async function localInput(call: Call): Promise<Common> {
   const { world } = call;
   const treeDir = resolve(call.cwd, textArgument(call, "dir"));
-  if (world.files.stat("local.dir", treeDir, { follow: true })?.kind !== "directory") throw new Fault("not_found", `Cannot use ${treeDir}: it is not a directory`, { remedy: "felhom init DIR writes one with a working example" });
+  if (world.files.stat("local.dir", treeDir, { follow: true })?.kind !== "directory")
+    throw new Fault("not_found", `Cannot use ${treeDir}: it is not a directory`, { remedy: "felhom init DIR writes one with a working example" });
   const factsDirs = listOption(call, "facts-dir");
   return {
     treeDir,
@@ -35,9 +36,12 @@ export async function localInput(call: Call): Promise<Common> {
 
 function hostName(call: Call): string {
   const given = textOption(call, "name");
-  if (given !== undefined && !NAME.test(given)) throw new Fault("bad_request", `Cannot be host ${JSON.stringify(given)}: a name has lower-case letters, digits, dots and dashes`);
+  if (given !== undefined && !NAME.test(given))
+    throw new Fault("bad_request", `Cannot be host ${JSON.stringify(given)}: a name has lower-case letters, digits, dots and dashes`);
   if (given !== undefined) return given;
-  const hostname = fromUtf8(call.world.files.read("local.hostname", "/proc/sys/kernel/hostname", { bytesMax: 256 })).trim().toLowerCase();
+  const hostname = fromUtf8(call.world.files.read("local.hostname", "/proc/sys/kernel/hostname", { bytesMax: 256 }))
+    .trim()
+    .toLowerCase();
   return NAME.test(hostname) ? hostname : "localhost";
 }
 

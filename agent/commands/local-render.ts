@@ -12,7 +12,15 @@ export const run: Run = async (call) => {
   const input = await localInput(call);
   const rendered = await renderTree(call.world, input, await collectFacts(call.world, { factsDirs: input.factsDirs }));
   if (!rendered.ok) return presentFaults(call, textArgument(call, "dir"), rendered.faults);
-  const items = rendered.resources.map(({ id, type, params, require, watch, onFail, sensitive, from }) => ({ name: id, type, ...(sensitive ? { sensitive } : { params }), require, watch, onFail, from }));
+  const items = rendered.resources.map(({ id, type, params, require, watch, onFail, sensitive, from }) => ({
+    name: id,
+    type,
+    ...(sensitive ? { sensitive } : { params }),
+    require,
+    watch,
+    onFail,
+    from,
+  }));
   present(call, {
     kind: "ResourceList",
     data: { states: rendered.states, items },
@@ -20,7 +28,11 @@ export const run: Run = async (call) => {
       items.length === 0
         ? "  No resources for this machine. Targets decide which states a host gets: see targets.yaml."
         : table(
-            [{ title: "RESOURCE", flex: true, least: 24 }, { title: "FROM", drop: 1 }, { title: "AFTER", flex: true, least: 12 }],
+            [
+              { title: "RESOURCE", flex: true, least: 24 },
+              { title: "FROM", drop: 1 },
+              { title: "AFTER", flex: true, least: 12 },
+            ],
             items.map(({ name, from, require, watch }) => [name, from, [...require, ...watch].join(", ")]),
             call.terminal,
           ),

@@ -14,7 +14,13 @@ export function presentFaults(call: Call, dir: string, faults: readonly StateFau
     kind: "RenderFaults",
     data: { dir, items: faults },
     human: () =>
-      [...faults.map((fault) => `${mark(call.terminal, "bad", escapeUntrusted(placeOf(fault)))}  ${escapeUntrusted(fault.message)}${fault.remedy === undefined ? "" : `\n    ${escapeUntrusted(fault.remedy)}`}`), `${faults.length} ${faults.length === 1 ? "fault" : "faults"}: nothing was touched`].join("\n"),
+      [
+        ...faults.map(
+          (fault) =>
+            `${mark(call.terminal, "bad", escapeUntrusted(placeOf(fault)))}  ${escapeUntrusted(fault.message)}${fault.remedy === undefined ? "" : `\n    ${escapeUntrusted(fault.remedy)}`}`,
+        ),
+        `${faults.length} ${faults.length === 1 ? "fault" : "faults"}: nothing was touched`,
+      ].join("\n"),
     next: `felhom check ${dir}`,
   });
   return 2;
@@ -35,10 +41,23 @@ export function presentPlan(call: Call, dir: string, result: ConvergeResult): Ex
       planSha256: result.planSha256,
       text: result.planText,
       items: result.planned.flatMap(({ resource, verdict }) =>
-        verdict.is === "unchanged" ? [] : [{ name: resource.id, from: resource.from, verdict: verdict.is, ...(verdict.is === "change" ? { steps: verdict.steps.map((step) => ({ do: step.do, reason: step.reason })) } : { because: verdict.because }) }],
+        verdict.is === "unchanged"
+          ? []
+          : [
+              {
+                name: resource.id,
+                from: resource.from,
+                verdict: verdict.is,
+                ...(verdict.is === "change" ? { steps: verdict.steps.map((step) => ({ do: step.do, reason: step.reason })) } : { because: verdict.because }),
+              },
+            ],
       ),
     },
-    human: () => result.planText.split("\n").map((line) => painted(call, line)).join("\n"),
+    human: () =>
+      result.planText
+        .split("\n")
+        .map((line) => painted(call, line))
+        .join("\n"),
     next: differs ? `felhom local apply ${dir}` : undefined,
   });
   if (result.planned.some(({ verdict }) => verdict.is === "failed")) return 4;
@@ -55,7 +74,14 @@ function painted(call: Call, line: string): string {
   return text;
 }
 
-const GLYPHS: Readonly<Record<ResourceOutcome["outcome"], Glyph>> = { unchanged: "good", changed: "change", drifted: "change", failed: "bad", skipped: "off", waiting: "busy" };
+const GLYPHS: Readonly<Record<ResourceOutcome["outcome"], Glyph>> = {
+  unchanged: "good",
+  changed: "change",
+  drifted: "change",
+  failed: "bad",
+  skipped: "off",
+  waiting: "busy",
+};
 
 export function presentOutcomes(call: Call, dir: string, result: ConvergeResult): ExitCode {
   const { counts } = result;
@@ -63,10 +89,19 @@ export function presentOutcomes(call: Call, dir: string, result: ConvergeResult)
   const isBad = counts.failed + counts.skipped + counts.waiting > 0;
   present(call, {
     kind: "LocalApply",
-    data: { dir, counts, durationMs: result.durationMs, planSha256: result.planSha256, items: told.map(({ id, outcome, reason }) => ({ name: id, outcome, reason })) },
+    data: {
+      dir,
+      counts,
+      durationMs: result.durationMs,
+      planSha256: result.planSha256,
+      items: told.map(({ id, outcome, reason }) => ({ name: id, outcome, reason })),
+    },
     human: () =>
       [
-        ...told.map(({ id, outcome, reason }) => `${mark(call.terminal, GLYPHS[outcome], outcome.padEnd(7))}  ${escapeUntrusted(id)}${reason === "" ? "" : `  ${escapeUntrusted(reason)}`}`),
+        ...told.map(
+          ({ id, outcome, reason }) =>
+            `${mark(call.terminal, GLYPHS[outcome], outcome.padEnd(7))}  ${escapeUntrusted(id)}${reason === "" ? "" : `  ${escapeUntrusted(reason)}`}`,
+        ),
         told.length === 0 ? `${summary(result.planned)} (${seconds(result.durationMs)})` : `${countsText(counts)} in ${seconds(result.durationMs)}`,
       ].join("\n"),
     next: isBad ? `felhom local plan ${dir}` : undefined,

@@ -7,7 +7,11 @@ const SHARED: readonly Option[] = [
   { name: "secrets-file", value: "FILE", summary: "Values of the fleet's secrets, as YAML or JSON: name to text" },
   { name: "facts-dir", value: "DIR", many: true, summary: "Where custom facts are (default: /etc/felhom/facts.d)" },
 ];
-const STATE: Option = { name: "state-file", value: "FILE", summary: "Where failures and pending reloads are kept between runs (default for root: /var/lib/felhom/local-state.json)" };
+const STATE: Option = {
+  name: "state-file",
+  value: "FILE",
+  summary: "Where failures and pending reloads are kept between runs (default for root: /var/lib/felhom/local-state.json)",
+};
 const EXIT_CODE: Option = { name: "exit-code", summary: "Exit with 3 when something differs" };
 
 export const commands: readonly Command[] = [

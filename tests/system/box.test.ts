@@ -36,7 +36,8 @@ function apply(box: Container, fleet: string, ...more: readonly string[]): Outco
 }
 
 /** Everything that was not unchanged, as `resource outcome`. */
-const told = ({ items }: Outcome): readonly string[] => items.map(({ name, outcome, reason }) => (outcome === "changed" ? `${name} ${outcome}` : `${name} ${outcome}: ${reason}`));
+const told = ({ items }: Outcome): readonly string[] =>
+  items.map(({ name, outcome, reason }) => (outcome === "changed" ? `${name} ${outcome}` : `${name} ${outcome}: ${reason}`));
 
 describe.skipIf(reason !== undefined)("under systemd", () => {
   let box: Container;
@@ -260,7 +261,8 @@ bc:
     expect(readFileSync(join(box.root, "srv/from-code"), "utf8")).toBe("till\n");
     box.write("/srv/code/states/main.ts", "export default () => { for (;;) {} };\n");
     // While it spins: who runs it, and with what environment?
-    const look = "felhom local apply /srv/code --yes >/tmp/said 2>&1 & sleep 2; for p in /proc/[0-9]*; do if tr '\\0' ' ' <$p/cmdline | grep -q '^/usr/local/bin/felhom render'; then grep '^Uid' $p/status; wc -c <$p/environ; fi; done; wait; cat /tmp/said";
+    const look =
+      "felhom local apply /srv/code --yes >/tmp/said 2>&1 & sleep 2; for p in /proc/[0-9]*; do if tr '\\0' ' ' <$p/cmdline | grep -q '^/usr/local/bin/felhom render'; then grep '^Uid' $p/status; wc -c <$p/environ; fi; done; wait; cat /tmp/said";
     const said = box.must("sh", "-c", look);
     expect(said).toMatch(/Uid:\t65534\t65534\t65534\t65534\n0\n/);
     expect(said).toContain("nothing was touched");
@@ -269,7 +271,12 @@ bc:
 
   test(named("facts say what this is"), () => {
     const { facts } = JSON.parse(box.must("felhom", "facts", "--json")) as { facts: Record<string, Record<string, unknown>> };
-    expect(facts).toMatchObject({ errors: {}, service_manager: { name: "systemd" }, package_manager: { name: "apt" }, virtualisation: { kind: "container", by: "lxc" } });
+    expect(facts).toMatchObject({
+      errors: {},
+      service_manager: { name: "systemd" },
+      package_manager: { name: "apt" },
+      virtualisation: { kind: "container", by: "lxc" },
+    });
   });
 });
 

@@ -3,7 +3,20 @@
  * made for one test file and removed at its end, with all that was in it; what stays is the tarball of the fresh root in the
  * cache directory (35 s to make, 2 s to unpack).
  */
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -13,7 +26,14 @@ const BOOT_MS_MAX = 60_000;
 const PROJECT = dirname(dirname(import.meta.dir));
 export const BINARY = join(PROJECT, "dist", "felhom");
 /** Of the container's own: applied to the shared network of this machine they would outlive it. */
-const MASKED = ["systemd-sysctl.service", "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service", "systemd-udevd.service", "systemd-udev-trigger.service"];
+const MASKED = [
+  "systemd-sysctl.service",
+  "systemd-networkd.service",
+  "systemd-resolved.service",
+  "systemd-timesyncd.service",
+  "systemd-udevd.service",
+  "systemd-udev-trigger.service",
+];
 
 export interface Ran {
   readonly code: number;
@@ -42,7 +62,9 @@ export function whyNot(): string | undefined {
 
 function install(): boolean {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const attempt = (): boolean => Bun.spawnSync(["apt-get", "install", "-y", "-q", "--no-install-recommends", "lxc", "debootstrap"], { env, stdout: "ignore", stderr: "ignore" }).exitCode === 0;
+  const attempt = (): boolean =>
+    Bun.spawnSync(["apt-get", "install", "-y", "-q", "--no-install-recommends", "lxc", "debootstrap"], { env, stdout: "ignore", stderr: "ignore" }).exitCode ===
+    0;
   return attempt() || (Bun.spawnSync(["apt-get", "update", "-q"], { env, stdout: "ignore", stderr: "ignore" }).exitCode === 0 && attempt());
 }
 
@@ -110,10 +132,13 @@ function freshRoot(): string {
 function prepare(root: string): void {
   const apt = join(root, "etc/apt");
   rmSync(join(apt, "sources.list"), { force: true });
-  for (const part of ["apt.conf.d", "trusted.gpg.d", "keyrings", "auth.conf.d"]) if (existsSync(`/etc/apt/${part}`)) cpSync(`/etc/apt/${part}`, join(apt, part), { recursive: true, dereference: true });
+  for (const part of ["apt.conf.d", "trusted.gpg.d", "keyrings", "auth.conf.d"])
+    if (existsSync(`/etc/apt/${part}`)) cpSync(`/etc/apt/${part}`, join(apt, part), { recursive: true, dereference: true });
   cpSync("/usr/share/keyrings", join(root, "usr/share/keyrings"), { recursive: true, dereference: true });
   const sources = ["/etc/apt/sources.list", ...readdirSync("/etc/apt/sources.list.d").map((name) => `/etc/apt/sources.list.d/${name}`)];
-  const debian = sources.filter((path) => /\.(?:list|sources)$/.test(path) && existsSync(path) && /^[^#]*\/(?:debian|ubuntu)\b/m.test(readFileSync(path, "utf8")));
+  const debian = sources.filter(
+    (path) => /\.(?:list|sources)$/.test(path) && existsSync(path) && /^[^#]*\/(?:debian|ubuntu)\b/m.test(readFileSync(path, "utf8")),
+  );
   mkdirSync(join(apt, "sources.list.d"), { recursive: true });
   for (const path of debian) cpSync(path, join(apt, "sources.list.d", basename(path)));
   const proxy = process.env["http_proxy"] ?? process.env["HTTP_PROXY"];
@@ -143,7 +168,17 @@ function start(place: string, name: string, root: string, init: "systemd" | "non
 }
 
 function attach(place: string, name: string, argv: readonly string[]): Ran {
-  const env = ["--clear-env", "-v", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "-v", "HOME=/root", "-v", "LC_ALL=C.UTF-8", "-v", "NO_COLOR=1"];
+  const env = [
+    "--clear-env",
+    "-v",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "-v",
+    "HOME=/root",
+    "-v",
+    "LC_ALL=C.UTF-8",
+    "-v",
+    "NO_COLOR=1",
+  ];
   const done = Bun.spawnSync(["lxc-attach", "-P", place, "-n", name, ...env, "--", ...argv], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   return { code: done.exitCode, out: done.stdout.toString(), err: done.stderr.toString() };
 }

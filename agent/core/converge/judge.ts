@@ -37,17 +37,29 @@ export interface Circumstances {
 export function judge(resource: Resource, seen: Seen, around: Circumstances): Verdict {
   const skip = skipReason(resource, around);
   if (skip !== undefined) return { is: "skipped", because: skip };
-  const foreseen = around.isForesight ? dependencies(resource).find((id) => around.settled.get(id) === "changed" || around.settled.get(id) === "unclear") : undefined;
-  if (!seen.ok) return foreseen === undefined ? { is: "failed", because: seen.because } : { is: "unclear", because: `decided once ${foreseen} is done (now: ${seen.because})` };
+  const foreseen = around.isForesight
+    ? dependencies(resource).find((id) => around.settled.get(id) === "changed" || around.settled.get(id) === "unclear")
+    : undefined;
+  if (!seen.ok)
+    return foreseen === undefined
+      ? { is: "failed", because: seen.because }
+      : { is: "unclear", because: `decided once ${foreseen} is done (now: ${seen.because})` };
   const isTriggered = around.retry.triggered.includes(resource.id) || resource.watch.some((id) => around.settled.get(id) === "changed");
   const steps = decide(resource, seen.observed, isTriggered);
   const refusal = steps.find((step) => step.do === "refuse");
-  if (refusal !== undefined) return foreseen === undefined ? { is: "failed", because: refusal.reason } : { is: "unclear", because: `decided once ${foreseen} is done (now: ${refusal.reason})` };
+  if (refusal !== undefined)
+    return foreseen === undefined
+      ? { is: "failed", because: refusal.reason }
+      : { is: "unclear", because: `decided once ${foreseen} is done (now: ${refusal.reason})` };
   if (steps.length === 0) return { is: "unchanged" };
   const failure = around.retry.failures[resource.id];
   const untilMs = around.isAsked ? undefined : heldUntilMs(failure, declarationOf(resource), around.nowMs);
   if (untilMs !== undefined && failure !== undefined) {
-    return { is: "waiting", untilMs, because: `failed ${failure.tries === 1 ? "once" : `${failure.tries} times`}, tried again in ${minutes(untilMs - around.nowMs)} (${failure.because})` };
+    return {
+      is: "waiting",
+      untilMs,
+      because: `failed ${failure.tries === 1 ? "once" : `${failure.tries} times`}, tried again in ${minutes(untilMs - around.nowMs)} (${failure.because})`,
+    };
   }
   return { is: "change", steps };
 }

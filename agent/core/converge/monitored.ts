@@ -10,7 +10,14 @@ export function monitored(planned: readonly Planned[]): readonly ResourceOutcome
       case "unchanged":
         return { id, outcome: "unchanged", reason: "" };
       case "change":
-        return { id, outcome: "drifted", reason: verdict.steps.map((step) => step.reason).join("; ").slice(0, REASON_CHARS_MAX) };
+        return {
+          id,
+          outcome: "drifted",
+          reason: verdict.steps
+            .map((step) => step.reason)
+            .join("; ")
+            .slice(0, REASON_CHARS_MAX),
+        };
       case "unclear":
         return { id, outcome: "waiting", reason: verdict.because.slice(0, REASON_CHARS_MAX) };
       default:

@@ -11,13 +11,22 @@ test("only what dpkg calls installed is installed", () => {
 });
 
 test("a package without candidate has none", () => {
-  expect([...parsePolicy("nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9\n  Version table:\nold:\n  Installed: 1\n  Candidate: (none)\n")]).toEqual([["nginx", "1.22.1-9"]]);
+  expect([...parsePolicy("nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9\n  Version table:\nold:\n  Installed: 1\n  Candidate: (none)\n")]).toEqual([
+    ["nginx", "1.22.1-9"],
+  ]);
 });
 
 test("systemctl's blocks become units; a crash loop is not running", () => {
   const block = (id: string, active: string, sub: string, file: string, load = "loaded"): string =>
     `Id=${id}\nNames=${id} alias-${id}\nLoadState=${load}\nActiveState=${active}\nSubState=${sub}\nUnitFileState=${file}\nNeedDaemonReload=no\n`;
-  const units = parseShow([block("a.service", "active", "running", "enabled"), block("b.service", "activating", "auto-restart", "disabled"), block("c.service", "inactive", "dead", "", "masked"), block("d.service", "active", "exited", "generated")].join("\n"));
+  const units = parseShow(
+    [
+      block("a.service", "active", "running", "enabled"),
+      block("b.service", "activating", "auto-restart", "disabled"),
+      block("c.service", "inactive", "dead", "", "masked"),
+      block("d.service", "active", "exited", "generated"),
+    ].join("\n"),
+  );
   expect(units.map(({ isRunning, boot }) => [isRunning, boot])).toEqual([
     [true, "enabled"],
     [false, "disabled"],

@@ -8,7 +8,9 @@ import type { Planned } from "./plan.ts";
 import { unifiedDiff } from "../../../shared/core/unified-diff.ts";
 
 /** The text of a file before and after a step, or why it is not shown. */
-export type FileTexts = { readonly is: "shown"; readonly path: string; readonly before: string; readonly after: string } | { readonly is: "hidden"; readonly because: string };
+export type FileTexts =
+  | { readonly is: "shown"; readonly path: string; readonly before: string; readonly after: string }
+  | { readonly is: "hidden"; readonly because: string };
 
 export interface PlanTextInput {
   readonly planned: readonly Planned[];
@@ -45,7 +47,16 @@ export function summary(planned: readonly Planned[]): string {
   const count = (is: Planned["verdict"]["is"]): number => planned.filter(({ verdict }) => verdict.is === is).length;
   const change = count("change");
   if (count("unchanged") === planned.length) return `${planned.length} ${planned.length === 1 ? "resource" : "resources"}, nothing to change`;
-  const parts = ([["to change", change], ["not yet known", count("unclear")], ["cannot be done", count("failed")], ["skipped", count("skipped")], ["waiting", count("waiting")], ["as wanted", count("unchanged")]] as const)
+  const parts = (
+    [
+      ["to change", change],
+      ["not yet known", count("unclear")],
+      ["cannot be done", count("failed")],
+      ["skipped", count("skipped")],
+      ["waiting", count("waiting")],
+      ["as wanted", count("unchanged")],
+    ] as const
+  )
     .filter(([, number]) => number > 0)
     .map(([word, number]) => `${number} ${word}`);
   return `${planned.length} ${planned.length === 1 ? "resource" : "resources"}: ${parts.join(", ")}`;
@@ -65,6 +76,8 @@ function verb(step: Step): string {
 
 /** Longest first, so that a secret inside another leaves no rest. Very short values would mask half the text and are left to `sensitive`. */
 export function masking(secrets: readonly string[]): (text: string) => string {
-  const values = [...new Set(secrets.flatMap((secret) => [secret, ...secret.split("\n")]))].filter((value) => value.trim().length >= SECRET_CHARS_MIN).sort((a, b) => b.length - a.length);
+  const values = [...new Set(secrets.flatMap((secret) => [secret, ...secret.split("\n")]))]
+    .filter((value) => value.trim().length >= SECRET_CHARS_MIN)
+    .sort((a, b) => b.length - a.length);
   return (text) => values.reduce((masked, value) => masked.replaceAll(value, MASK), text);
 }

@@ -4,12 +4,32 @@ import type { Seen } from "./judge.ts";
 import { monitored } from "./monitored.ts";
 import { isQuiet, plan } from "./plan.ts";
 import { planText } from "./plan-text.ts";
-import { declarationOf, heldUntilMs, NO_RETRIES, pruned, readRetryState, RETRY_FIRST_MS, RETRY_MAX_MS, retryInMs, withFailure, withSuccess, withTriggers, type RetryState } from "./retry.ts";
+import {
+  declarationOf,
+  heldUntilMs,
+  NO_RETRIES,
+  pruned,
+  readRetryState,
+  RETRY_FIRST_MS,
+  RETRY_MAX_MS,
+  retryInMs,
+  withFailure,
+  withSuccess,
+  withTriggers,
+  type RetryState,
+} from "./retry.ts";
 
 const frame = { require: [], watch: [], onFail: "continue", sensitive: false, from: "states/test.yaml:1" } as const;
 
 function fileOf(name: string, more: Partial<Resource<"file">> = {}): Resource<"file"> {
-  return { ...frame, id: `file/${name}`, type: "file", name, params: { path: name, ensure: "present", content: "wanted\n", backup: false, followSymlinks: false }, ...more };
+  return {
+    ...frame,
+    id: `file/${name}`,
+    type: "file",
+    name,
+    params: { path: name, ensure: "present", content: "wanted\n", backup: false, followSymlinks: false },
+    ...more,
+  };
 }
 function serviceOf(name: string, more: Partial<Resource<"service">> = {}): Resource<"service"> {
   return { ...frame, id: `service/${name}`, type: "service", name, params: { name, ensure: "running", onWatch: "reload" }, ...more };
@@ -58,7 +78,11 @@ describe("a plan", () => {
   });
 
   test("still triggers who was interrupted before it could act", () => {
-    const planned = planOf([fileOf("/a"), serviceOf("x", { watch: ["file//a"] })], { "file//a": GOOD, "service/x": RUNS }, withTriggers(NO_RETRIES, ["service/x"]));
+    const planned = planOf(
+      [fileOf("/a"), serviceOf("x", { watch: ["file//a"] })],
+      { "file//a": GOOD, "service/x": RUNS },
+      withTriggers(NO_RETRIES, ["service/x"]),
+    );
     expect(verdicts(planned)).toEqual(["unchanged", "change"]);
   });
 
@@ -96,7 +120,10 @@ describe("a resource that keeps failing", () => {
   });
 
   test("skips its dependents while it waits, and is forgiven once it is as wanted", () => {
-    expect(verdicts(planOf([resource, fileOf("/b", { require: ["file//a"] })], { "file//a": ABSENT, "file//b": ABSENT }, failed, 1_000))).toEqual(["waiting", "skipped"]);
+    expect(verdicts(planOf([resource, fileOf("/b", { require: ["file//a"] })], { "file//a": ABSENT, "file//b": ABSENT }, failed, 1_000))).toEqual([
+      "waiting",
+      "skipped",
+    ]);
     expect(verdicts(planOf([resource], { "file//a": GOOD }, failed, 1_000))).toEqual(["unchanged"]);
     expect(withSuccess(failed, resource.id)).toEqual(NO_RETRIES);
     expect(retryInMs(failed, 1_000)).toBe(RETRY_FIRST_MS);

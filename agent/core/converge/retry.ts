@@ -61,7 +61,11 @@ export function withTriggers(state: RetryState, ids: readonly string[]): RetrySt
 /** What is no longer declared is forgotten. */
 export function pruned(state: RetryState, resources: readonly Resource[]): RetryState {
   const ids = new Set(resources.map(({ id }) => id));
-  return { v: 1, failures: Object.fromEntries(Object.entries(state.failures).filter(([id]) => ids.has(id))), triggered: state.triggered.filter((id) => ids.has(id)) };
+  return {
+    v: 1,
+    failures: Object.fromEntries(Object.entries(state.failures).filter(([id]) => ids.has(id))),
+    triggered: state.triggered.filter((id) => ids.has(id)),
+  };
 }
 
 /** Milliseconds until the first held-back resource is due; `undefined` when none waits. */
@@ -82,7 +86,13 @@ export function readRetryState(kept: Readonly<Record<string, unknown>>): RetrySt
 }
 
 function isFailure(value: unknown): value is Failure {
-  return isRecord(value) && typeof value["tries"] === "number" && typeof value["atMs"] === "number" && typeof value["because"] === "string" && typeof value["of"] === "string";
+  return (
+    isRecord(value) &&
+    typeof value["tries"] === "number" &&
+    typeof value["atMs"] === "number" &&
+    typeof value["because"] === "string" &&
+    typeof value["of"] === "string"
+  );
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

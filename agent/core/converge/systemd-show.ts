@@ -33,7 +33,12 @@ function unitOf(fields: ReadonlyMap<string, string>): Unit {
 
 /** Between two crashes a unit is `activating (auto-restart)`: that is not running. */
 function isRunning(active: string, sub: string): boolean {
-  return active === "active" || active === "reloading" || active === "refreshing" || (active === "activating" && sub !== "auto-restart" && sub !== "auto-restart-queued");
+  return (
+    active === "active" ||
+    active === "reloading" ||
+    active === "refreshing" ||
+    (active === "activating" && sub !== "auto-restart" && sub !== "auto-restart-queued")
+  );
 }
 
 function bootOf(state: string): Unit["boot"] {

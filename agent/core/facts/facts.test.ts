@@ -8,7 +8,9 @@ import { addressesByRoute, ipv6, parseAddresses6, parseDefaultRoutes6, parseLoca
 
 describe("os", () => {
   test("a derivative names its family", () => {
-    const release = parseAssignments('NAME="Ubuntu"\n# comment\nVERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME="Ubuntu 24.04 \\"LTS\\""\nVERSION_CODENAME=noble\n');
+    const release = parseAssignments(
+      'NAME="Ubuntu"\n# comment\nVERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME="Ubuntu 24.04 \\"LTS\\""\nVERSION_CODENAME=noble\n',
+    );
     expect(osFacts(release)).toEqual({ id: "ubuntu", family: "debian", name: 'Ubuntu 24.04 "LTS"', version: "24.04", major: 24, codename: "noble" });
     expect(osFacts(parseAssignments("ID=rocky\nID_LIKE='rhel centos fedora'\nVERSION_ID=9.4\n"))).toMatchObject({ family: "redhat", major: 9 });
     expect(osFacts(new Map())).toMatchObject({ id: "unknown", family: "unknown", major: 0 });
@@ -17,9 +19,20 @@ describe("os", () => {
 
 describe("cpu and memory", () => {
   test("cores and sockets are counted", () => {
-    const core = (id: number, socket: number): string => `processor\t: ${id}\nvendor_id\t: GenuineIntel\nmodel name\t: Xeon\nphysical id\t: ${socket}\nflags\t\t: fpu hypervisor\n`;
-    expect(parseCpuInfo([core(0, 0), core(1, 0), core(2, 1), core(3, 1)].join("\n"))).toEqual({ count: 4, sockets: 2, model: "Xeon", vendor: "GenuineIntel", virtual: true });
-    expect(parseCpuInfo("processor\t: 0\nCPU implementer\t: 0x41\n\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 4\n")).toMatchObject({ count: 1, model: "Raspberry Pi 4", virtual: false });
+    const core = (id: number, socket: number): string =>
+      `processor\t: ${id}\nvendor_id\t: GenuineIntel\nmodel name\t: Xeon\nphysical id\t: ${socket}\nflags\t\t: fpu hypervisor\n`;
+    expect(parseCpuInfo([core(0, 0), core(1, 0), core(2, 1), core(3, 1)].join("\n"))).toEqual({
+      count: 4,
+      sockets: 2,
+      model: "Xeon",
+      vendor: "GenuineIntel",
+      virtual: true,
+    });
+    expect(parseCpuInfo("processor\t: 0\nCPU implementer\t: 0x41\n\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 4\n")).toMatchObject({
+      count: 1,
+      model: "Raspberry Pi 4",
+      virtual: false,
+    });
   });
 
   test("meminfo is in bytes", () => {
@@ -42,7 +55,13 @@ test("mounts: data only, escapes undone, sorted", () => {
 
 describe("network", () => {
   const routes = parseRoutes4(
-    ["Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU", "eth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\t0", "eth0\t0000A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0", "eth1\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0", "down\t00000000\t00000000\t0000\t0\t0\t0\t00000000\t0"].join("\n"),
+    [
+      "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU",
+      "eth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\t0",
+      "eth0\t0000A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0",
+      "eth1\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0",
+      "down\t00000000\t00000000\t0000\t0\t0\t0\t00000000\t0",
+    ].join("\n"),
   );
 
   test("routes are read from their hexadecimal", () => {
@@ -58,11 +77,14 @@ describe("network", () => {
       { interface: "eth1", address: "10.1.2.3/8" },
     ]);
     expect(addressesByRoute(["100.64.0.1"], routes)).toBeUndefined();
-    expect(addressesByRoute(["192.168.0.7"], [...routes, { interface: "wlan0", destination: "192.168.0.0", prefix: 24, gateway: "", metric: 600 }])).toBeUndefined();
+    expect(
+      addressesByRoute(["192.168.0.7"], [...routes, { interface: "wlan0", destination: "192.168.0.0", prefix: 24, gateway: "", metric: 600 }]),
+    ).toBeUndefined();
   });
 
   test("local addresses are those of the local table", () => {
-    const trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 192.168.0.0\n        /24 link UNICAST\nLocal:\n     |-- 192.168.0.7\n        /32 host LOCAL\n     |-- 192.168.0.255\n        /32 link BROADCAST\n";
+    const trie =
+      "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 192.168.0.0\n        /24 link UNICAST\nLocal:\n     |-- 192.168.0.7\n        /32 host LOCAL\n     |-- 192.168.0.255\n        /32 link BROADCAST\n";
     expect(parseLocalAddresses4(trie)).toEqual(["192.168.0.7"]);
   });
 
@@ -74,9 +96,11 @@ describe("network", () => {
     expect(ipv6("20010db8000000000001000000000001")).toBe("2001:db8::1:0:0:1");
     expect(parseAddresses6("fd000000000000000000000000000002 02 40 00 80 eth0\n")).toEqual([{ interface: "eth0", address: "fd00::2/64" }]);
     const zero = "0".repeat(32);
-    expect(parseDefaultRoutes6(`${zero} 00 ${zero} 00 fe800000000000000000000000000001 00000400 1 0 00000003 eth0\n${zero} 00 ${zero} 00 ${zero} ffffffff 1 0 00200200 lo\n`)).toEqual([
-      { interface: "eth0", destination: "::", prefix: 0, gateway: "fe80::1", metric: 1_024 },
-    ]);
+    expect(
+      parseDefaultRoutes6(
+        `${zero} 00 ${zero} 00 fe800000000000000000000000000001 00000400 1 0 00000003 eth0\n${zero} 00 ${zero} 00 ${zero} ffffffff 1 0 00200200 lo\n`,
+      ),
+    ).toEqual([{ interface: "eth0", destination: "::", prefix: 0, gateway: "fe80::1", metric: 1_024 }]);
   });
 });
 

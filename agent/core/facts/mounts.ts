@@ -7,7 +7,30 @@ export interface Mount {
 
 const MOUNTS_MAX = 256;
 /** File systems that hold data; the kernel's own (proc, cgroup, …) and per-container overlays are left out. */
-const DATA_TYPES = new Set(["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "vfat", "exfat", "ntfs", "ntfs3", "nfs", "nfs4", "cifs", "jfs", "reiserfs", "bcachefs", "fuseblk", "ceph", "9p", "virtiofs", "overlay"]);
+const DATA_TYPES = new Set([
+  "ext2",
+  "ext3",
+  "ext4",
+  "xfs",
+  "btrfs",
+  "zfs",
+  "f2fs",
+  "vfat",
+  "exfat",
+  "ntfs",
+  "ntfs3",
+  "nfs",
+  "nfs4",
+  "cifs",
+  "jfs",
+  "reiserfs",
+  "bcachefs",
+  "fuseblk",
+  "ceph",
+  "9p",
+  "virtiofs",
+  "overlay",
+]);
 
 /** /proc/self/mounts (fstab(5) escapes: \040 and the like); data file systems, first mount of a device and place, at most 256. */
 export function parseMounts(text: string): readonly Mount[] {

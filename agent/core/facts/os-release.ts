@@ -22,7 +22,17 @@ export interface OsFacts {
   readonly codename: string;
 }
 
-const FAMILIES: Readonly<Record<string, string>> = { debian: "debian", ubuntu: "debian", raspbian: "debian", alpine: "alpine", fedora: "redhat", rhel: "redhat", centos: "redhat", arch: "arch", suse: "suse" };
+const FAMILIES: Readonly<Record<string, string>> = {
+  debian: "debian",
+  ubuntu: "debian",
+  raspbian: "debian",
+  alpine: "alpine",
+  fedora: "redhat",
+  rhel: "redhat",
+  centos: "redhat",
+  arch: "arch",
+  suse: "suse",
+};
 
 /** `family` is the first of ID and ID_LIKE that names a known one, else the id itself: `os.family == 'debian'` holds on Ubuntu and Proxmox too. */
 export function osFacts(release: ReadonlyMap<string, string>): OsFacts {
@@ -31,5 +41,12 @@ export function osFacts(release: ReadonlyMap<string, string>): OsFacts {
   const family = [id, ...like].map((word) => FAMILIES[word]).find((known) => known !== undefined) ?? id;
   const version = release.get("VERSION_ID") ?? "";
   const major = /^\d+/.exec(version)?.[0];
-  return { id, family, name: release.get("PRETTY_NAME") ?? id, version, major: major === undefined ? 0 : Number(major), codename: release.get("VERSION_CODENAME") ?? "" };
+  return {
+    id,
+    family,
+    name: release.get("PRETTY_NAME") ?? id,
+    version,
+    major: major === undefined ? 0 : Number(major),
+    codename: release.get("VERSION_CODENAME") ?? "",
+  };
 }

@@ -54,7 +54,11 @@ export function parseAddresses6(text: string): readonly InterfaceAddress[] {
   return text
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
-    .flatMap(([address, , prefix, , , name]) => (address === undefined || prefix === undefined || name === undefined ? [] : [{ interface: name, address: `${ipv6(address)}/${Number.parseInt(prefix, 16)}` }]));
+    .flatMap(([address, , prefix, , , name]) =>
+      address === undefined || prefix === undefined || name === undefined
+        ? []
+        : [{ interface: name, address: `${ipv6(address)}/${Number.parseInt(prefix, 16)}` }],
+    );
 }
 
 /** The addresses that /proc/net/fib_trie calls `/32 host LOCAL`, each once. */

@@ -87,7 +87,9 @@ describe("a run", () => {
   });
 
   test("secrets reach files and nothing else", async () => {
-    state(`${dir}/key:\n  file:\n    content: "key {{ secrets.api }}\\n"\n${dir}/note:\n  command:\n    argv: [sh, -c, "exit 1"]\n    creates: ${dir}/canary-4711\n`);
+    state(
+      `${dir}/key:\n  file:\n    content: "key {{ secrets.api }}\\n"\n${dir}/note:\n  command:\n    argv: [sh, -c, "exit 1"]\n    creates: ${dir}/canary-4711\n`,
+    );
     const result = await converge(world, input({ secrets: { api: "canary-4711" } }));
     expect(readFileSync(`${dir}/key`, "utf8")).toBe("key canary-4711\n");
     expect(statSync(`${dir}/key`).mode & 0o777).toBe(0o600);
@@ -102,7 +104,15 @@ describe("the render child", () => {
     const commands: Command[] = [];
     const run = async (_: string, command: Command): Promise<Finished> => {
       commands.push(command);
-      return { code: 0, signal: null, stdout: new Uint8Array(), stderr: utf8("canary"), truncated: false, timedOut: false, ...answer(command, commands.length) };
+      return {
+        code: 0,
+        signal: null,
+        stdout: new Uint8Array(),
+        stderr: utf8("canary"),
+        truncated: false,
+        timedOut: false,
+        ...answer(command, commands.length),
+      };
     };
     return { commands, world: { ...world, exec: { ...world.exec, run } } };
   };
@@ -116,7 +126,12 @@ describe("the render child", () => {
     state(motd("x"));
     const { commands, world: watched } = faked(() => ({ code: 1 }));
     await converge(watched, input({ render: { argv: ["felhom", "render"], user: { uid: 65_534, gid: 65_534 } } }));
-    expect(commands[0]).toMatchObject({ argv: ["felhom", "render"], env: {}, user: { uid: 65_534, gid: 65_534 }, limits: { cpuSeconds: 60, dataBytes: 2_147_483_648 } });
+    expect(commands[0]).toMatchObject({
+      argv: ["felhom", "render"],
+      env: {},
+      user: { uid: 65_534, gid: 65_534 },
+      limits: { cpuSeconds: 60, dataBytes: 2_147_483_648 },
+    });
   });
 
   test("whatever it does wrong is a rendering that failed, and its words go nowhere", async () => {
@@ -125,13 +140,19 @@ describe("the render child", () => {
     expect(await faultOf({ code: 1 })).toBe("the rendering process ended with exit code 1");
     expect(await faultOf({ code: null, signal: "SIGKILL" })).toContain("SIGKILL");
     expect(await faultOf({ stdout: utf8("{") })).toContain("not JSON");
-    expect(await faultOf({ stdout: utf8('{"ok":true,"resources":[{"id":"file//etc/shadow"}],"sources":[],"states":[],"defaults":{}}') })).toContain("the answer of the rendering process");
+    expect(await faultOf({ stdout: utf8('{"ok":true,"resources":[{"id":"file//etc/shadow"}],"sources":[],"states":[],"defaults":{}}') })).toContain(
+      "the answer of the rendering process",
+    );
     expect(JSON.stringify(world.logged)).not.toContain("canary");
   });
 
   test("a new bundle with code is rendered twice; different answers are refused", async () => {
     writeFileSync(`${tree}/states/base.ts`, "export default () => [];\n");
-    const real = await runRender(utf8(JSON.stringify({ files: { "fleet.yaml": "name: test\n", "targets.yaml": "[]\n" }, host: { id: "x", name: "x" }, labels: {}, facts: {}, secrets: {} })));
+    const real = await runRender(
+      utf8(
+        JSON.stringify({ files: { "fleet.yaml": "name: test\n", "targets.yaml": "[]\n" }, host: { id: "x", name: "x" }, labels: {}, facts: {}, secrets: {} }),
+      ),
+    );
     const other = utf8(JSON.stringify({ ...JSON.parse(new TextDecoder().decode(real)), states: ["other"] }));
     const same = faked(() => ({ stdout: real }));
     expect((await converge(same.world, input({ isNewBundle: true }))).rendered.ok).toBe(true);

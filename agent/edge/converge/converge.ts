@@ -76,7 +76,9 @@ export async function converge(world: World, input: ConvergeInput): Promise<Conv
   const startedMono = world.clock.monoMs();
   const facts = await collectFacts(world, { factsDirs: input.factsDirs });
   const rendered = await renderTree(world, input, facts);
-  const { enforced, resources, treeDir } = rendered.ok ? ({ enforced: "new", resources: rendered.resources, treeDir: input.treeDir } as const) : fallback(world, input, rendered.faults);
+  const { enforced, resources, treeDir } = rendered.ok
+    ? ({ enforced: "new", resources: rendered.resources, treeDir: input.treeDir } as const)
+    : fallback(world, input, rendered.faults);
   const done = await bring(world, input, resources, treeDir);
   const counts = countsOf(done.outcomes);
   world.log.event("info", "converge.finished", { enforced, mode: input.mode, resources: resources.length, ...counts });
@@ -110,7 +112,11 @@ function fallback(world: World, input: ConvergeInput, faults: readonly StateFaul
 }
 
 /** Twice, when it is new here and holds code: YAML and Liquid have nothing in them that could differ from run to run. */
-export async function renderTree(world: World, input: Pick<ConvergeInput, "treeDir" | "host" | "labels" | "secrets" | "render" | "isNewBundle">, facts: Facts): Promise<RenderVerdict> {
+export async function renderTree(
+  world: World,
+  input: Pick<ConvergeInput, "treeDir" | "host" | "labels" | "secrets" | "render" | "isNewBundle">,
+  facts: Facts,
+): Promise<RenderVerdict> {
   try {
     const { host, labels, secrets } = input;
     const fleet = readFleetSources(world.files, input.treeDir);
@@ -136,7 +142,8 @@ async function bring(world: World, input: ConvergeInput, resources: readonly Res
     const before = pruned(readRetryState(input.retry), resources);
     const planned = plan({ resources, seen, retry: before, nowMs: world.clock.wallMs(), isAsked: input.isAsked === true });
     const text = planText({ planned, texts: fileTexts(world, treeDir, planned), secrets: Object.values(input.secrets) });
-    const masked = (outcomes: readonly ResourceOutcome[]): readonly ResourceOutcome[] => outcomes.map((outcome) => ({ ...outcome, reason: mask(outcome.reason) }));
+    const masked = (outcomes: readonly ResourceOutcome[]): readonly ResourceOutcome[] =>
+      outcomes.map((outcome) => ({ ...outcome, reason: mask(outcome.reason) }));
     if (input.mode === "monitor") return { outcomes: masked(monitored(planned)), planned, planText: text, retry: { ...before }, retryInMs: undefined };
     const journal = input.journal ?? (() => {});
     const { outcomes, retry } = await execute({

@@ -41,7 +41,11 @@ function fakePackages(): NonNullable<Providers["package"]["provider"]> {
   return {
     type: "package",
     because: "test",
-    observe: async (_, wanted) => wanted.map((one) => ({ ok: true, observed: { packages: Object.fromEntries(packageNames(one).map((name) => [name, { installed: installed.has(name) ? "1" : null, candidate: "1" }])) } })),
+    observe: async (_, wanted) =>
+      wanted.map((one) => ({
+        ok: true,
+        observed: { packages: Object.fromEntries(packageNames(one).map((name) => [name, { installed: installed.has(name) ? "1" : null, candidate: "1" }])) },
+      })),
     apply: async (_, step) => install(step.do === "package.install" ? step.packages.map(({ name }) => name) : []),
     applyTogether: async (_, steps) => install(steps.flatMap((step) => (step.do === "package.install" ? step.packages.map(({ name }) => name) : []))),
   };
@@ -52,7 +56,8 @@ function fakeServices(): NonNullable<Providers["service"]["provider"]> {
   return {
     type: "service",
     because: "test",
-    observe: async (_, wanted) => wanted.map(() => ({ ok: true, observed: installed.has("nginx") ? { is: "present", running, boot: "enabled", unitsChanged: false } : { is: "missing" } })),
+    observe: async (_, wanted) =>
+      wanted.map(() => ({ ok: true, observed: installed.has("nginx") ? { is: "present", running, boot: "enabled", unitsChanged: false } : { is: "missing" } })),
     apply: async (_, step) => {
       done.push(step.do);
       if (broken.has(step.do)) throw new Fault("exec_failed", "Cannot run systemctl: exit 1");
@@ -61,7 +66,14 @@ function fakeServices(): NonNullable<Providers["service"]["provider"]> {
   };
 }
 
-const packageOf = (name: string, more: Partial<Resource<"package">> = {}): Resource => ({ ...frame, id: `package/${name}`, type: "package", name, params: { name, ensure: "present", purge: false }, ...more });
+const packageOf = (name: string, more: Partial<Resource<"package">> = {}): Resource => ({
+  ...frame,
+  id: `package/${name}`,
+  type: "package",
+  name,
+  params: { name, ensure: "present", purge: false },
+  ...more,
+});
 const fileOf = (name: string, content: string, more: Partial<Resource<"file">> = {}): Resource => ({
   ...frame,
   id: `file/${world.dir}/${name}`,
@@ -70,10 +82,23 @@ const fileOf = (name: string, content: string, more: Partial<Resource<"file">> =
   params: { path: `${world.dir}/${name}`, ensure: "present", content, backup: false, followSymlinks: false },
   ...more,
 });
-const serviceOf = (more: Partial<Resource<"service">> = {}): Resource => ({ ...frame, id: "service/nginx", type: "service", name: "nginx", params: { name: "nginx", ensure: "running", onWatch: "reload" }, ...more });
+const serviceOf = (more: Partial<Resource<"service">> = {}): Resource => ({
+  ...frame,
+  id: "service/nginx",
+  type: "service",
+  name: "nginx",
+  params: { name: "nginx", ensure: "running", onWatch: "reload" },
+  ...more,
+});
 
 async function run(resources: readonly Resource[], retry: RetryState = NO_RETRIES, journal: (state: RetryState) => void = () => {}): Promise<Executed> {
-  const context: ProviderContext = { world, parents: new ParentDirs(world.files, world.self), accounts: new Accounts(world), treeDir: world.dir, swept: new Set() };
+  const context: ProviderContext = {
+    world,
+    parents: new ParentDirs(world.files, world.self),
+    accounts: new Accounts(world),
+    treeDir: world.dir,
+    swept: new Set(),
+  };
   const seen = await observe(context, providers, resources);
   const executed = await execute({ context, providers, resources, seen, retry, isAsked: false, stop: undefined, journal });
   context.parents.close();
@@ -152,13 +177,31 @@ describe("a run", () => {
   test("stops between two resources when asked to, and says so", async () => {
     const stop = new AbortController();
     stop.abort();
-    const context: ProviderContext = { world, parents: new ParentDirs(world.files, world.self), accounts: new Accounts(world), treeDir: world.dir, swept: new Set() };
-    const executed = await execute({ context, providers, resources: [packageOf("a")], seen: new Map(), retry: NO_RETRIES, isAsked: false, stop: stop.signal, journal: () => {} });
+    const context: ProviderContext = {
+      world,
+      parents: new ParentDirs(world.files, world.self),
+      accounts: new Accounts(world),
+      treeDir: world.dir,
+      swept: new Set(),
+    };
+    const executed = await execute({
+      context,
+      providers,
+      resources: [packageOf("a")],
+      seen: new Map(),
+      retry: NO_RETRIES,
+      isAsked: false,
+      stop: stop.signal,
+      journal: () => {},
+    });
     expect(executed.outcomes).toEqual([{ id: "package/a", outcome: "skipped", reason: "skipped, because the agent is stopping" }]);
   });
 
   test("a type that nobody serves here fails its resources with the reason", async () => {
     providers = { ...providers, package: { provider: undefined, because: "only apt is supported" } };
-    expect((await run([packageOf("a")])).outcomes[0]).toMatchObject({ outcome: "failed", reason: "this box has no provider for package: only apt is supported" });
+    expect((await run([packageOf("a")])).outcomes[0]).toMatchObject({
+      outcome: "failed",
+      reason: "this box has no provider for package: only apt is supported",
+    });
   });
 });

@@ -76,7 +76,14 @@ class Execution {
   #judge(resource: Resource, seen: ReadonlyMap<string, Seen>): Verdict {
     const one = seen.get(resource.id) ?? { ok: false, because: "it was not looked at" };
     const { isAsked, context } = this.#input;
-    return judge(resource, one, { settled: this.#settled, retry: this.retry, nowMs: context.world.clock.wallMs(), isAsked, stoppedBy: this.#stoppedBy, isForesight: false });
+    return judge(resource, one, {
+      settled: this.#settled,
+      retry: this.retry,
+      nowMs: context.world.clock.wallMs(),
+      isAsked,
+      stoppedBy: this.#stoppedBy,
+      isForesight: false,
+    });
   }
 
   async #look(resources: readonly Resource[]): Promise<ReadonlyMap<string, Seen>> {
@@ -121,7 +128,9 @@ class Execution {
   async #batch(first: Resource, steps: readonly Step[]): Promise<readonly Work[] | undefined> {
     const chosen = this.#input.providers[first.type];
     if (chosen.provider?.applyTogether === undefined) return undefined;
-    const others = this.#input.resources.filter((one) => one.type === first.type && one.id !== first.id && !this.#settled.has(one.id) && dependencies(one).every((id) => this.#settled.has(id)));
+    const others = this.#input.resources.filter(
+      (one) => one.type === first.type && one.id !== first.id && !this.#settled.has(one.id) && dependencies(one).every((id) => this.#settled.has(id)),
+    );
     const seen = this.#isTouched ? await this.#look(others) : this.#input.seen;
     const ready = others.flatMap((resource) => {
       const verdict = this.#judge(resource, seen);

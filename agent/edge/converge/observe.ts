@@ -14,7 +14,12 @@ export async function observe(context: ProviderContext, providers: Providers, re
   return seen;
 }
 
-async function observeType<T extends ResourceType>(context: ProviderContext, providers: Providers, type: T, group: readonly Resource[]): Promise<readonly (readonly [string, Seen])[]> {
+async function observeType<T extends ResourceType>(
+  context: ProviderContext,
+  providers: Providers,
+  type: T,
+  group: readonly Resource[],
+): Promise<readonly (readonly [string, Seen])[]> {
   const all = (because: string): readonly (readonly [string, Seen])[] => group.map(({ id }) => [id, { ok: false, because }]);
   const chosen: Providers[T] = providers[type];
   if (chosen.provider === undefined) return all(`this box has no provider for ${type}: ${chosen.because}`);

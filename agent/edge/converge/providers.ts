@@ -28,7 +28,10 @@ export function chooseProviders(world: World): Providers {
     symlink: { provider: symlinkProvider },
     line: { provider: lineProvider },
     command: { provider: commandProvider },
-    package: packages.name === "apt" ? { provider: { ...packageProvider, because: packages.because } } : { provider: undefined, because: `only apt is supported, ${packages.because}` },
+    package:
+      packages.name === "apt"
+        ? { provider: { ...packageProvider, because: packages.because } }
+        : { provider: undefined, because: `only apt is supported, ${packages.because}` },
     service: services,
     user: { provider: userProvider },
     group: { provider: groupProvider },

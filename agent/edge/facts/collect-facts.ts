@@ -19,13 +19,31 @@ import { timeSync } from "./time-sync.ts";
 import { timezone } from "./timezone.ts";
 import { virtualisation } from "./virtualisation.ts";
 
-export const COLLECTORS: readonly Collector[] = [os, kernel, cpu, memory, disks, filesystems, network, virtualisation, timeSync, packageManager, serviceManager, timezone, agent, guests];
+export const COLLECTORS: readonly Collector[] = [
+  os,
+  kernel,
+  cpu,
+  memory,
+  disks,
+  filesystems,
+  network,
+  virtualisation,
+  timeSync,
+  packageManager,
+  serviceManager,
+  timezone,
+  agent,
+  guests,
+];
 
 /**
  * Identity facts: what changes rarely and is worth a revision. Each collector stands alone: one that fails leaves
  * `{ error }` where its section would be and a line in `errors`, and the rest are as they are.
  */
-export async function collectFacts(world: World, options: { readonly factsDirs?: readonly string[]; readonly collectors?: readonly Collector[] } = {}): Promise<Facts> {
+export async function collectFacts(
+  world: World,
+  options: { readonly factsDirs?: readonly string[]; readonly collectors?: readonly Collector[] } = {},
+): Promise<Facts> {
   const custom: Collector = { name: "custom", collect: (given) => collectCustom(given, options.factsDirs ?? [CUSTOM_FACTS_DIR]) };
   const facts: Record<string, FactValue> = {};
   const errors: Record<string, FactValue> = {};

@@ -26,7 +26,9 @@ export function collectMetrics(world: World): Readonly<Record<string, number>> {
       // A dead network mount answers with an error: the reading is missing, which is what it means.
     }
   }
-  for (const zone of listNames(world, "/sys/class/thermal").filter((name) => name.startsWith("thermal_zone")).slice(0, SENSORS_MAX)) {
+  for (const zone of listNames(world, "/sys/class/thermal")
+    .filter((name) => name.startsWith("thermal_zone"))
+    .slice(0, SENSORS_MAX)) {
     const milli = readDetail(world, `/sys/class/thermal/${zone}/temp`);
     if (milli !== "") put(metrics, `temperature_celsius.${zone}`, Number(milli) / 1_000);
   }

@@ -41,12 +41,16 @@ async function factOf(world: World, dir: string, file: string): Promise<FactValu
   const stat = world.files.stat("facts.custom", path);
   const dirStat = world.files.stat("facts.custom", dir);
   if (stat === undefined || dirStat === undefined) throw new Error(`${path} went away`);
-  for (const [what, of] of [[path, stat], [dir, dirStat]] as const) {
+  for (const [what, of] of [
+    [path, stat],
+    [dir, dirStat],
+  ] as const) {
     const refusal = changeable(world, of);
     if (refusal !== undefined) throw new Error(`${what} ${refusal}`);
   }
   if (stat.kind !== "file") throw new Error(`${path} is not a regular file`);
-  const bytes = (stat.mode & 0o111) === 0 || file.endsWith(".json") ? world.files.read("facts.custom", path, { bytesMax: BYTES_MAX }) : await outputOf(world, path);
+  const bytes =
+    (stat.mode & 0o111) === 0 || file.endsWith(".json") ? world.files.read("facts.custom", path, { bytesMax: BYTES_MAX }) : await outputOf(world, path);
   const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   const refusal = factRefusal(value);
   if (refusal !== undefined) throw new Error(`${path} holds ${refusal}`);

@@ -1,4 +1,12 @@
-import { addressesByRoute, parseAddresses6, parseDefaultRoutes6, parseLocalAddresses4, parseRoutes4, type InterfaceAddress, type Route } from "../../core/facts/routes.ts";
+import {
+  addressesByRoute,
+  parseAddresses6,
+  parseDefaultRoutes6,
+  parseLocalAddresses4,
+  parseRoutes4,
+  type InterfaceAddress,
+  type Route,
+} from "../../core/facts/routes.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { listNames, readDetail, readText, type Collector } from "./collector.ts";
 

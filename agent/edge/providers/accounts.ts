@@ -118,7 +118,14 @@ export class Accounts {
 }
 
 export function parsePasswd(text: string): readonly PasswdEntry[] {
-  return lines(text, 7).map(([name = "", , uid, gid, comment = "", home = "", shell = ""]) => ({ name, uid: Number(uid), gid: Number(gid), comment, home, shell }));
+  return lines(text, 7).map(([name = "", , uid, gid, comment = "", home = "", shell = ""]) => ({
+    name,
+    uid: Number(uid),
+    gid: Number(gid),
+    comment,
+    home,
+    shell,
+  }));
 }
 
 export function parseGroup(text: string): readonly GroupEntry[] {

@@ -1,6 +1,20 @@
 /** Files as root against whoever shares the machine: faults.md section 3, attacks 37–44, on the real file system. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { isFault } from "../../../shared/core/fault.ts";
 import type { Files } from "../../../shared/ports/files.ts";
 import { testWorld, type TestWorld } from "../../../shared/sim/test-world.ts";
@@ -30,7 +44,14 @@ function contextOf(files: Files = world.files): ProviderContext {
   return { world: given, parents: new ParentDirs(files, world.self), accounts: new Accounts(given), treeDir: `${dir}/tree`, swept: new Set() };
 }
 
-const wantedFile = (path: string, more: Partial<FileWanted> = {}): FileWanted => ({ path, ensure: "present", content: "wanted\n", backup: false, followSymlinks: false, ...more });
+const wantedFile = (path: string, more: Partial<FileWanted> = {}): FileWanted => ({
+  path,
+  ensure: "present",
+  content: "wanted\n",
+  backup: false,
+  followSymlinks: false,
+  ...more,
+});
 const writing = (path: string, more: Partial<Extract<FileStep, { do: "file.write" }>> = {}): FileStep => ({
   do: "file.write",
   reason: "test",
@@ -68,7 +89,9 @@ describe("attack 37: names that leave their place", () => {
     mkdirSync(`${dir}/conf.d`);
     writeFileSync(`${dir}/outside`, "keep");
     for (const name of ["../outside", "..", ".", "a/b", ""]) {
-      expect(await codeOf(() => directoryProvider.apply(contextOf(), { do: "directory.purge", reason: "test", path: `${dir}/conf.d`, names: [name] }))).toBe("file_unsafe");
+      expect(await codeOf(() => directoryProvider.apply(contextOf(), { do: "directory.purge", reason: "test", path: `${dir}/conf.d`, names: [name] }))).toBe(
+        "file_unsafe",
+      );
     }
     expect(existsSync(`${dir}/outside`)).toBe(true);
   });
@@ -171,7 +194,15 @@ describe("attack 38: links planted at the target or on the way", () => {
   test("a hard link to somebody's file is cut, not written through: neither content nor mode reach the other name", async () => {
     writeFileSync(`${dir}/shadow`, "secret", { mode: 0o600 });
     linkSync(`${dir}/shadow`, `${dir}/motd`);
-    await fileProvider.apply(contextOf(), { do: "file.attributes", reason: "test", path: `${dir}/motd`, mode: 0o644, owner: undefined, group: undefined, followSymlinks: false });
+    await fileProvider.apply(contextOf(), {
+      do: "file.attributes",
+      reason: "test",
+      path: `${dir}/motd`,
+      mode: 0o644,
+      owner: undefined,
+      group: undefined,
+      followSymlinks: false,
+    });
     expect(statSync(`${dir}/shadow`).mode & 0o777).toBe(0o600);
     expect(statSync(`${dir}/motd`).mode & 0o777).toBe(0o644);
     rmSync(`${dir}/motd`);
@@ -183,16 +214,37 @@ describe("attack 38: links planted at the target or on the way", () => {
   test("attributes of a link are never set through it", async () => {
     writeFileSync(`${dir}/shadow`, "secret", { mode: 0o600 });
     symlinkSync(`${dir}/shadow`, `${dir}/motd`);
-    expect(await codeOf(() => fileProvider.apply(contextOf(), { do: "file.attributes", reason: "test", path: `${dir}/motd`, mode: 0o666, owner: undefined, group: undefined, followSymlinks: false }))).toBe(
-      "file_not_regular",
-    );
+    expect(
+      await codeOf(() =>
+        fileProvider.apply(contextOf(), {
+          do: "file.attributes",
+          reason: "test",
+          path: `${dir}/motd`,
+          mode: 0o666,
+          owner: undefined,
+          group: undefined,
+          followSymlinks: false,
+        }),
+      ),
+    ).toBe("file_not_regular");
     expect(statSync(`${dir}/shadow`).mode & 0o777).toBe(0o600);
   });
 
   test("the attributes of a directory are set on the one that was opened", async () => {
     mkdirSync(`${dir}/victim`, { mode: 0o700 });
     symlinkSync(`${dir}/victim`, `${dir}/srv`);
-    expect(await codeOf(() => directoryProvider.apply(contextOf(), { do: "directory.attributes", reason: "test", path: `${dir}/srv`, mode: 0o777, owner: undefined, group: undefined }))).not.toBe("done");
+    expect(
+      await codeOf(() =>
+        directoryProvider.apply(contextOf(), {
+          do: "directory.attributes",
+          reason: "test",
+          path: `${dir}/srv`,
+          mode: 0o777,
+          owner: undefined,
+          group: undefined,
+        }),
+      ),
+    ).not.toBe("done");
     expect(statSync(`${dir}/victim`).mode & 0o777).toBe(0o700);
   });
 
@@ -205,7 +257,8 @@ describe("attack 38: links planted at the target or on the way", () => {
 });
 
 describe("attack 38: a purge stays in its directory", () => {
-  const purge = (path: string, names: readonly string[], files?: Files): Promise<string> => codeOf(() => directoryProvider.apply(contextOf(files), { do: "directory.purge", reason: "test", path, names }));
+  const purge = (path: string, names: readonly string[], files?: Files): Promise<string> =>
+    codeOf(() => directoryProvider.apply(contextOf(files), { do: "directory.purge", reason: "test", path, names }));
 
   test("links in it are removed themselves, at any depth", async () => {
     mkdirSync(`${dir}/conf.d/deep`, { recursive: true });
@@ -251,7 +304,10 @@ describe("attack 38: a purge stays in its directory", () => {
     writeFileSync(`${dir}/conf.d/mnt/keep`, "keep");
     const mounted: Files = {
       ...world.files,
-      read: (op, path, options) => (path === "/proc/self/mountinfo" ? new TextEncoder().encode(`36 25 8:1 / ${dir}/conf.d/mnt rw - ext4 /dev/sda1 rw\n`) : world.files.read(op, path, options)),
+      read: (op, path, options) =>
+        path === "/proc/self/mountinfo"
+          ? new TextEncoder().encode(`36 25 8:1 / ${dir}/conf.d/mnt rw - ext4 /dev/sda1 rw\n`)
+          : world.files.read(op, path, options),
     };
     expect(await purge(`${dir}/conf.d`, ["mnt"], mounted)).toBe("file_unsafe");
     expect(existsSync(`${dir}/conf.d/mnt/keep`)).toBe(true);
@@ -265,7 +321,9 @@ describe("attack 39: what is not a regular file", () => {
     expect(await codeOf(() => fileProvider.apply(contextOf(), writing(`${dir}/motd`)))).toBe("file_not_regular");
     const [seen] = await fileProvider.observe(contextOf(), [wantedFile(`${dir}/motd`)]);
     if (seen?.ok !== true) throw new Error("it was not seen");
-    expect(KINDS.file.decide(wantedFile(`${dir}/motd`), seen.observed, false)).toEqual([{ do: "refuse", reason: "a device, pipe or socket is in the place of the file" }]);
+    expect(KINDS.file.decide(wantedFile(`${dir}/motd`), seen.observed, false)).toEqual([
+      { do: "refuse", reason: "a device, pipe or socket is in the place of the file" },
+    ]);
   });
 
   test("a device and a directory are refused", async () => {
@@ -355,7 +413,9 @@ describe("attacks 41–44: modes, owners and names", () => {
 
   test("a link is made by name and renamed, and never replaces a directory", async () => {
     mkdirSync(`${dir}/there`);
-    expect(await codeOf(() => symlinkProvider.apply(contextOf(), { do: "symlink.make", reason: "test", path: `${dir}/there`, target: "/etc" }))).toBe("file_not_regular");
+    expect(await codeOf(() => symlinkProvider.apply(contextOf(), { do: "symlink.make", reason: "test", path: `${dir}/there`, target: "/etc" }))).toBe(
+      "file_not_regular",
+    );
     expect(await codeOf(() => symlinkProvider.apply(contextOf(), { do: "symlink.make", reason: "test", path: `${dir}/link`, target: "there" }))).toBe("done");
     expect(readdirSync(dir).sort()).toEqual(["link", "there"]);
   });

@@ -14,7 +14,8 @@ export const commandProvider: Provider<CommandParams, CommandObserved, CommandSt
   async apply(context, step) {
     const done = await start(context, "command.run", step.argv, { user: step.user, cwd: step.cwd, env: step.env, timeoutMs: step.timeoutMs });
     if (done.timedOut) throw new Fault("exec_failed", `Cannot finish ${step.argv[0]}: it took longer than ${step.timeoutMs / 1_000} s and was killed`);
-    if (done.code !== 0) throw new Fault("exec_failed", `Cannot run ${step.argv[0]}: it ended with ${done.code === null ? "a signal" : `exit code ${done.code}`}`);
+    if (done.code !== 0)
+      throw new Fault("exec_failed", `Cannot run ${step.argv[0]}: it ended with ${done.code === null ? "a signal" : `exit code ${done.code}`}`);
   },
 };
 
@@ -25,7 +26,11 @@ async function look(context: ProviderContext, wanted: CommandParams): Promise<Co
   const unlessHolds = wanted.unless === undefined ? undefined : await holds(context, wanted, wanted.unless);
   if (unlessHolds === true) return { ...(created === undefined ? {} : { created }), unlessHolds };
   const onlyIfHolds = wanted.onlyIf === undefined ? undefined : await holds(context, wanted, wanted.onlyIf);
-  return { ...(created === undefined ? {} : { created }), ...(unlessHolds === undefined ? {} : { unlessHolds }), ...(onlyIfHolds === undefined ? {} : { onlyIfHolds }) };
+  return {
+    ...(created === undefined ? {} : { created }),
+    ...(unlessHolds === undefined ? {} : { unlessHolds }),
+    ...(onlyIfHolds === undefined ? {} : { onlyIfHolds }),
+  };
 }
 
 async function holds(context: ProviderContext, wanted: CommandParams, argv: readonly string[]): Promise<boolean> {

@@ -45,8 +45,10 @@ export const directoryProvider: Provider<DirectoryWanted, DirectoryObserved, Dir
 };
 
 /** The directory itself may belong to others; it is the way to it that has to be safe. */
-const trustFor = (context: ProviderContext, wanted: { readonly owner?: DirectoryWanted["owner"] | undefined; readonly group?: DirectoryWanted["group"] | undefined }): Trust =>
-  trustOf(context, wanted.owner, wanted.group, false);
+const trustFor = (
+  context: ProviderContext,
+  wanted: { readonly owner?: DirectoryWanted["owner"] | undefined; readonly group?: DirectoryWanted["group"] | undefined },
+): Trust => trustOf(context, wanted.owner, wanted.group, false);
 
 function look(context: ProviderContext, wanted: DirectoryWanted): DirectoryObserved {
   const { files } = context.world;
@@ -72,7 +74,14 @@ function make(context: ProviderContext, step: Make): void {
   const trust = trustFor(context, step);
   if (step.parents) makeParents(context, step.path, trust);
   const place = context.parents.place("directory.make", step.path, trust);
-  makeOne(context, place, step.path, step.mode, step.owner === undefined ? undefined : context.accounts.uidOf(step.owner), step.group === undefined ? undefined : context.accounts.gidOf(step.group));
+  makeOne(
+    context,
+    place,
+    step.path,
+    step.mode,
+    step.owner === undefined ? undefined : context.accounts.uidOf(step.owner),
+    step.group === undefined ? undefined : context.accounts.gidOf(step.group),
+  );
 }
 
 function makeParents(context: ProviderContext, path: string, trust: Trust): void {
@@ -80,7 +89,8 @@ function makeParents(context: ProviderContext, path: string, trust: Trust): void
   for (let count = 1; count <= parts.length; count++) {
     const parent = `/${parts.slice(0, count).join("/")}`;
     const place = context.parents.place("directory.make", parent, trust);
-    if (context.world.files.stat("directory.make", place.at, { follow: true }) === undefined) makeOne(context, place, parent, PARENT_MODE, undefined, undefined);
+    if (context.world.files.stat("directory.make", place.at, { follow: true }) === undefined)
+      makeOne(context, place, parent, PARENT_MODE, undefined, undefined);
   }
 }
 
@@ -117,7 +127,12 @@ function setAttributes(context: ProviderContext, step: Attribute): void {
 }
 
 /** Through the handle (`…/N/.` is the directory itself): a name that is swapped meanwhile changes nothing. */
-function setOn(context: ProviderContext, handle: DirHandle, now: FileStat, to: { readonly uid: number; readonly gid: number; readonly mode: number | undefined }): void {
+function setOn(
+  context: ProviderContext,
+  handle: DirHandle,
+  now: FileStat,
+  to: { readonly uid: number; readonly gid: number; readonly mode: number | undefined },
+): void {
   const { files } = context.world;
   if (to.uid !== now.uid || to.gid !== now.gid) files.chown("directory.attributes", `${handle.path}/.`, to.uid, to.gid);
   if (to.mode !== undefined) files.chmod("directory.attributes", `${handle.path}/.`, to.mode);
@@ -145,7 +160,8 @@ interface Sweep {
 
 function removeTree(sweep: Sweep, dir: DirHandle, name: string, real: string, depth: number): void {
   const { files } = sweep.context.world;
-  if (name === "" || name === "." || name === ".." || name.includes("/")) throw new Fault("file_unsafe", `Cannot purge ${JSON.stringify(name)}: it is not the name of an entry`);
+  if (name === "" || name === "." || name === ".." || name.includes("/"))
+    throw new Fault("file_unsafe", `Cannot purge ${JSON.stringify(name)}: it is not the name of an entry`);
   if (--sweep.left < 0) throw new Fault("too_large", `Cannot purge further: more than ${ENTRIES_MAX} entries`);
   const at = `${dir.path}/${name}`;
   const stat = files.stat("directory.purge", at);
@@ -168,7 +184,9 @@ function removeTree(sweep: Sweep, dir: DirHandle, name: string, real: string, de
 /** Bind mounts of the same file system have the same device number, so the kernel's list is asked too. */
 function mountPoints(context: ProviderContext): ReadonlySet<string> {
   const text = new TextDecoder().decode(context.world.files.read("directory.mounts", "/proc/self/mountinfo", { bytesMax: MOUNTS_BYTES_MAX }));
-  return new Set(text.split("\n").map((line) => (line.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))));
+  return new Set(
+    text.split("\n").map((line) => (line.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))),
+  );
 }
 
 /** Purge and removal name no owner: the directory's own owner may own its parents too (their home), nobody else. */

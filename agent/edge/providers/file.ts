@@ -107,7 +107,8 @@ function write(context: ProviderContext, step: Write): void {
   const trust = trustOf(context, step.owner, step.group, step.followSymlinks);
   const place = parents.findFollowed("file.write", step.path, trust) ?? parents.place("file.write", step.path, trust);
   const old = world.files.stat("file.write", place.at);
-  if (old?.kind === "directory" || old?.kind === "other") throw new Fault("file_not_regular", `Cannot write ${step.path}: a directory, device, pipe or socket is in its place`);
+  if (old?.kind === "directory" || old?.kind === "other")
+    throw new Fault("file_not_regular", `Cannot write ${step.path}: a directory, device, pipe or socket is in its place`);
   parents.refuseForeign("file.write", step.path, place, old, trust);
   const kept = old?.kind === "file" ? old : undefined;
   const attributes = {
@@ -137,8 +138,16 @@ function backup(context: ProviderContext, place: Place, old: FileStat): void {
     const { size, mode, uid, gid } = handle.stat();
     const beside: Place = { ...place, at: `${place.at}${BACKUP_SUFFIX}`, name: `${place.name}${BACKUP_SUFFIX}`, real: `${place.real}${BACKUP_SUFFIX}` };
     const there = world.files.stat("file.backup", beside.at);
-    if (there !== undefined && there.kind !== "file" && there.kind !== "symlink") throw new Fault("file_not_regular", `Cannot keep a backup of ${place.real}: ${beside.real} is not a file`);
-    writeFile(world, "file.backup", beside, streamContent(handle, size), { mode: mode & ~SET_ID_BITS, uid: uid ?? old.uid, gid: gid ?? old.gid }, context.swept);
+    if (there !== undefined && there.kind !== "file" && there.kind !== "symlink")
+      throw new Fault("file_not_regular", `Cannot keep a backup of ${place.real}: ${beside.real} is not a file`);
+    writeFile(
+      world,
+      "file.backup",
+      beside,
+      streamContent(handle, size),
+      { mode: mode & ~SET_ID_BITS, uid: uid ?? old.uid, gid: gid ?? old.gid },
+      context.swept,
+    );
   } finally {
     handle.close();
   }

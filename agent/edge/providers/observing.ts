@@ -12,7 +12,10 @@ export function observeEach<Wanted, Observed>(wanted: readonly Wanted[], look: (
   });
 }
 
-export async function observeEachAsync<Wanted, Observed>(wanted: readonly Wanted[], look: (one: Wanted) => Promise<Observed>): Promise<readonly Observation<Observed>[]> {
+export async function observeEachAsync<Wanted, Observed>(
+  wanted: readonly Wanted[],
+  look: (one: Wanted) => Promise<Observed>,
+): Promise<readonly Observation<Observed>[]> {
   const seen: Observation<Observed>[] = [];
   for (const one of wanted) {
     try {

@@ -28,7 +28,11 @@ export const packageProvider: Provider<PackageParams, PackageObserved, PackageSt
   async observe(context, wanted) {
     const names = [...new Set(wanted.flatMap(packageNames))];
     const installed = await installedVersions(context, names);
-    const asked = new Set(wanted.filter((one) => one.ensure === "latest" || (one.ensure === "present" && packageNames(one).some((name) => !installed.has(name)))).flatMap(packageNames));
+    const asked = new Set(
+      wanted
+        .filter((one) => one.ensure === "latest" || (one.ensure === "present" && packageNames(one).some((name) => !installed.has(name))))
+        .flatMap(packageNames),
+    );
     const candidates = asked.size === 0 ? new Map<string, string>() : await candidateVersions(context, [...asked]);
     return observeEach(wanted, (one) => ({
       packages: Object.fromEntries(
@@ -53,7 +57,12 @@ export const packageProvider: Provider<PackageParams, PackageObserved, PackageSt
 async function installedVersions(context: ProviderContext, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
   if (names.length === 0) return new Map();
   // Exit code 1 is "some are unknown": those are not in the output. Anything else is a failure, never "nothing is installed".
-  const done = await run(context.world, "package.query", ["dpkg-query", "--show", "--showformat", "${Package}\\t${Architecture}\\t${db:Status-Status}\\t${Version}\\n", "--", ...names], { timeoutMs: QUERY_TIMEOUT_MS });
+  const done = await run(
+    context.world,
+    "package.query",
+    ["dpkg-query", "--show", "--showformat", "${Package}\\t${Architecture}\\t${db:Status-Status}\\t${Version}\\n", "--", ...names],
+    { timeoutMs: QUERY_TIMEOUT_MS },
+  );
   if (done.timedOut || (done.code !== 0 && done.code !== 1)) throw new Fault("exec_failed", `Cannot ask dpkg: ${endOf(done)}`);
   return parseDpkgQuery(done.stdout, names);
 }
@@ -86,7 +95,10 @@ async function apt(context: ProviderContext, op: string, args: readonly [string,
       await world.clock.sleep(LOCK_WAIT_MS, new AbortController().signal);
     } else if (INTERRUPTED.test(done.stderr) && !mended) {
       mended = true;
-      const repaired = await run(world, "package.repair", ["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"], { env: APT_ENV, timeoutMs: APT_TIMEOUT_MS });
+      const repaired = await run(world, "package.repair", ["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"], {
+        env: APT_ENV,
+        timeoutMs: APT_TIMEOUT_MS,
+      });
       if (repaired.code !== 0) throw new Fault("exec_failed", `Cannot mend an interrupted dpkg: ${endOf(repaired)}`);
     } else {
       throw new Fault("exec_failed", `Cannot ${verb} packages: ${aptSays(done)}`, { facts: { op, code: done.code } });

@@ -75,10 +75,17 @@ export class ParentDirs {
   /** As `find`, but a directory that is not there is `file_missing`. */
   place(op: string, path: string, trust: Trust): Place {
     const [parent, name] = split(path);
-    if (name === "" || name === "." || name === "..") throw new Fault("file_unsafe", `Cannot use ${path}: it does not name an entry of a directory`, { facts: { op } });
+    if (name === "" || name === "." || name === "..")
+      throw new Fault("file_unsafe", `Cannot use ${path}: it does not name an entry of a directory`, { facts: { op } });
     const node = this.#node(op, parent, 0);
     if (!trust.followSymlinks) this.#refuse(path, node.hazards, trust, op);
-    return { at: `${node.handle.path}/${name}`, name, dir: node.handle, real: node.real === "/" ? `/${name}` : `${node.real}/${name}`, isShared: node.isShared };
+    return {
+      at: `${node.handle.path}/${name}`,
+      name,
+      dir: node.handle,
+      real: node.real === "/" ? `/${name}` : `${node.real}/${name}`,
+      isShared: node.isShared,
+    };
   }
 
   /** As `find`; when the entry is itself a link and `trust.followSymlinks` holds, the place that it leads to in the end. */
@@ -106,7 +113,8 @@ export class ParentDirs {
   #node(op: string, path: string, links: number): Node {
     const known = this.#nodes.get(path);
     if (known !== undefined) return known;
-    if (path.split("/").length > DEPTH_MAX) throw new Fault("file_unsafe", `Cannot walk to ${path.slice(0, 200)}: more than ${DEPTH_MAX} levels`, { facts: { op } });
+    if (path.split("/").length > DEPTH_MAX)
+      throw new Fault("file_unsafe", `Cannot walk to ${path.slice(0, 200)}: more than ${DEPTH_MAX} levels`, { facts: { op } });
     const node = path === "/" ? this.#root(op) : this.#child(op, path, links);
     this.#nodes.set(path, node);
     return node;
@@ -124,7 +132,8 @@ export class ParentDirs {
     const at = `${parent.handle.path}/${name}`;
     const stat = this.#files.stat(op, at);
     if (stat === undefined) throw new Fault("file_missing", `Cannot reach ${path}: it is not there`, { facts: { op } });
-    if (stat.kind === "directory") return this.#judged(this.#files.openDir(op, at), parent.real === "/" ? `/${name}` : `${parent.real}/${name}`, parent.hazards, parent.links);
+    if (stat.kind === "directory")
+      return this.#judged(this.#files.openDir(op, at), parent.real === "/" ? `/${name}` : `${parent.real}/${name}`, parent.hazards, parent.links);
     if (stat.kind !== "symlink") throw new Fault("file_not_regular", `Cannot reach ${path}: it is not a directory`, { facts: { op } });
     if (links >= LINKS_MAX) throw new Fault("file_unsafe", `Cannot follow ${path}: more than ${LINKS_MAX} links`, { facts: { op } });
     const target = this.#node(op, joined(parent.real, this.#files.readLink(op, at)), links + 1);

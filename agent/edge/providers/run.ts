@@ -2,7 +2,12 @@
 import { Fault } from "../../../shared/core/fault.ts";
 import type { World } from "../../../shared/ports/world.ts";
 
-export const SYSTEM_ENV: Readonly<Record<string, string>> = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8", LANG: "C.UTF-8", HOME: "/root" };
+export const SYSTEM_ENV: Readonly<Record<string, string>> = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  LC_ALL: "C.UTF-8",
+  LANG: "C.UTF-8",
+  HOME: "/root",
+};
 
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
@@ -33,7 +38,8 @@ export async function run(world: World, op: string, argv: readonly [string, ...s
     timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
     outputBytesMax: OUTPUT_BYTES_MAX,
   });
-  if (done.truncated && done.code === 0) throw new Fault("exec_failed", `Cannot read the output of ${argv[0]}: it is larger than ${OUTPUT_BYTES_MAX} bytes`, { facts: { op } });
+  if (done.truncated && done.code === 0)
+    throw new Fault("exec_failed", `Cannot read the output of ${argv[0]}: it is larger than ${OUTPUT_BYTES_MAX} bytes`, { facts: { op } });
   const text = new TextDecoder();
   return { code: done.code, stdout: text.decode(done.stdout), stderr: text.decode(done.stderr), timedOut: done.timedOut };
 }

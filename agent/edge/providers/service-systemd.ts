@@ -6,7 +6,14 @@ import { endOf, mustRun, run } from "./run.ts";
 import type { ServiceProvider } from "./service.ts";
 
 const START_TIMEOUT_MS = 180_000;
-const VERBS = { "service.enable": "enable", "service.disable": "disable", "service.start": "start", "service.stop": "stop", "service.restart": "restart", "service.reload": "reload-or-restart" } as const;
+const VERBS = {
+  "service.enable": "enable",
+  "service.disable": "disable",
+  "service.start": "start",
+  "service.stop": "stop",
+  "service.restart": "restart",
+  "service.reload": "reload-or-restart",
+} as const;
 
 /** Services of a running systemd: one `systemctl show` for all of them. */
 export function systemdProvider(because: string): ServiceProvider {
@@ -15,7 +22,13 @@ export function systemdProvider(because: string): ServiceProvider {
     because,
     async observe(context, wanted) {
       const names = [...new Set(wanted.map(({ name }) => unitName(name)))];
-      const done = await run(context.world, "service.show", ["systemctl", "show", "--property=Id,Names,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload", "--", ...names]);
+      const done = await run(context.world, "service.show", [
+        "systemctl",
+        "show",
+        "--property=Id,Names,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload",
+        "--",
+        ...names,
+      ]);
       if (done.code !== 0) throw new Fault("exec_failed", `Cannot ask systemd: ${endOf(done)}`);
       const units = parseShow(done.stdout);
       return observeEach(wanted, ({ name }) => seen(name, units));
@@ -36,6 +49,7 @@ function seen(name: string, units: readonly Unit[]): ServiceObserved {
   // systemctl answers for every name it was asked, with LoadState=not-found: silence is a failure.
   if (unit === undefined) throw new Fault("exec_failed", `Cannot see ${name}: systemctl did not answer for it`);
   if (unit.loadState === "not-found") return { is: "missing" };
-  if (unit.loadState !== "loaded" && unit.loadState !== "masked") throw new Fault("exec_failed", `Cannot use ${name}: systemd says its unit is ${unit.loadState}`);
+  if (unit.loadState !== "loaded" && unit.loadState !== "masked")
+    throw new Fault("exec_failed", `Cannot use ${name}: systemd says its unit is ${unit.loadState}`);
   return { is: "present", running: unit.isRunning, boot: unit.boot, unitsChanged: unit.needsReload };
 }

@@ -37,7 +37,8 @@ function make(context: ProviderContext, path: string, target: string): void {
   const { world } = context;
   const place = context.parents.place("symlink.make", path, NOBODY_ELSE);
   const there = world.files.stat("symlink.make", place.at);
-  if (there?.kind === "directory" || there?.kind === "other") throw new Fault("file_not_regular", `Cannot link ${path}: a directory, device, pipe or socket is in its place`);
+  if (there?.kind === "directory" || there?.kind === "other")
+    throw new Fault("file_not_regular", `Cannot link ${path}: a directory, device, pipe or socket is in its place`);
   const staged = `${place.dir.path}/${stagedName(world)}`;
   world.files.symlink("symlink.make", target, staged);
   try {

@@ -36,7 +36,9 @@ export function writeFile(world: World, op: string, place: Place, content: Conte
   sweep(files, op, place.dir, world.self.uid, swept);
   const free = files.freeBytes(op, place.dir.path);
   if (free < content.size + DISK_RESERVE_BYTES) {
-    throw new Fault("disk_full", `Cannot write ${place.real}: ${free} bytes are free, ${content.size} and a reserve of ${DISK_RESERVE_BYTES} are needed`, { facts: { op, free, size: content.size } });
+    throw new Fault("disk_full", `Cannot write ${place.real}: ${free} bytes are free, ${content.size} and a reserve of ${DISK_RESERVE_BYTES} are needed`, {
+      facts: { op, free, size: content.size },
+    });
   }
   const staged = `${place.dir.path}/${stagedName(world)}`;
   try {
