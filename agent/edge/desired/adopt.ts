@@ -8,9 +8,12 @@ import type { World } from "../../../shared/ports/world.ts";
 import type { Envelope } from "../../../shared/protocol/fields.ts";
 import type { HostSpec } from "../../../shared/protocol/spec.ts";
 import { verifyBundle } from "../../../shared/trust/bundle.ts";
+import { openEnvelope } from "../../../shared/trust/envelope.ts";
 import { type HostIdentity, verifySuccessor } from "../../../shared/trust/host-identity.ts";
+import { hostCertPayload } from "../../../shared/trust/payloads.ts";
 import { extendRootChain, type TrustedRoot, verifyRootChain } from "../../../shared/trust/root.ts";
-import type { Verdict } from "../../../shared/trust/verdict.ts";
+import { parseStrict } from "../../../shared/trust/strict-json.ts";
+import { accept, refuse, type Verdict } from "../../../shared/trust/verdict.ts";
 import { judgeSpec } from "../../core/desired/spec.ts";
 import type { RefusedDocument } from "../../core/worker/messages.ts";
 import { type Documents, writeBoth } from "./documents.ts";
@@ -71,14 +74,33 @@ function takeRoots(before: Desired, roots: readonly Envelope[], refused: Refused
   return { root: verdict.value, chain: [...(kept?.chain ?? []), ...roots], isNew: true };
 }
 
-function takeCert(documents: Documents, cert: Envelope, current: HostIdentity | undefined, root: TrustedRoot, before: Desired, refused: RefusedDocument[]): Documents {
+function takeCert(
+  documents: Documents,
+  cert: Envelope,
+  current: HostIdentity | undefined,
+  root: TrustedRoot,
+  before: Desired,
+  refused: RefusedDocument[],
+): Documents {
   const next = verifyStoredIdentity({ cert }, root, before.keys);
-  const verdict = next.ok && current !== undefined ? verifySuccessor(current, next.value) : next;
+  const verdict = !next.ok ? next : current !== undefined ? verifySuccessor(current, next.value) : above(heldSerial(documents.identity), next.value);
   if (!verdict.ok) {
     refused.push(refusal("cert", 0, verdict));
     return documents;
   }
   return { ...documents, identity: { cert }, floor: raise(documents.floor, 0, verdict.value.createdAt) };
+}
+
+/** The held certificate may have lost its signer to a newer root; its serial is a floor all the same, or an older one could be played back. */
+function heldSerial(held: Documents["identity"]): number {
+  const opened = held !== undefined && "cert" in held ? openEnvelope(held.cert, "host-cert") : undefined;
+  if (opened?.ok !== true) return 0;
+  const parsed = parseStrict(hostCertPayload, opened.value.payload, "host-cert");
+  return parsed.ok ? parsed.value.serial : 0;
+}
+
+function above(serial: number, next: HostIdentity): Verdict<HostIdentity> {
+  return next.serial > serial ? accept(next) : refuse("version_not_newer", `serial ${next.serial} after ${serial}`);
 }
 
 function takeBundle(documents: Documents, bundle: Envelope, root: TrustedRoot, candidate: number, refused: RefusedDocument[], nowMs: number): Documents {

@@ -5,18 +5,19 @@
  */
 import * as z from "zod/mini";
 import { fromBase64, fromUtf8 } from "../../../shared/core/bytes.ts";
+import { isFault } from "../../../shared/core/fault.ts";
 import type { EnrollState } from "../../../shared/protocol/enroll.ts";
 import { text } from "../../../shared/protocol/fields.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
+import { type HostIdentity, verifyHostCert } from "../../../shared/trust/host-identity.ts";
 import type { JoinCode } from "../../../shared/trust/join-code.ts";
 import { type TrustedRoot, verifyRootChain } from "../../../shared/trust/root.ts";
 import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
 import { accept, refuse, type Verdict } from "../../../shared/trust/verdict.ts";
 import { raise } from "../desired/adopt.ts";
 import { type Documents, NO_DOCUMENTS, writeBoth } from "../desired/documents.ts";
-import { verifyStoredIdentity } from "../desired/load-desired.ts";
-import { writeMembership } from "../store/membership.ts";
+import { loadDesired, verifyStoredIdentity } from "../desired/load-desired.ts";
+import { readMembership, writeMembership } from "../store/membership.ts";
 import type { Identity } from "./identity.ts";
 
 type Approved = Extract<EnrollState, { readonly state: "approved" }>;
@@ -33,7 +34,8 @@ export interface Approval {
 export async function verifyApproval(approved: Approved, join: JoinCode, keys: Identity): Promise<Verdict<Approval>> {
   const root = verifyRootChain(approved.roots, join.rootHash);
   if (!root.ok) return root;
-  if (root.value.payload.fleet_id !== join.fleetId) return refuse("fleet_mismatch", `the root is of ${root.value.payload.fleet_id}, the join code of ${join.fleetId}`);
+  if (root.value.payload.fleet_id !== join.fleetId)
+    return refuse("fleet_mismatch", `the root is of ${root.value.payload.fleet_id}, the join code of ${join.fleetId}`);
   const proof = proofOf(approved);
   if (proof === undefined) return refuse("envelope_malformed", "neither a certificate nor a grant came with the approval");
   const identity = verifyStoredIdentity(proof, root.value, keys);
@@ -42,8 +44,14 @@ export async function verifyApproval(approved: Approved, join: JoinCode, keys: I
   return credential.ok ? accept({ root: root.value, identity: identity.value, proof, credential: credential.value }) : credential;
 }
 
-export function keepApproval(world: World, dataDir: string, approval: Approval, from: { readonly approved: Approved; readonly join: JoinCode; readonly urls: readonly string[] }): void {
-  writeBoth(world, dataDir, (stored) => merge(stored, approval, from.approved, from.join));
+export function keepApproval(
+  world: World,
+  dataDir: string,
+  approval: Approval,
+  from: { readonly approved: Approved; readonly join: JoinCode; readonly urls: readonly string[] },
+): void {
+  const held = heldBefore(world, dataDir, from.join);
+  writeBoth(world, dataDir, (stored) => merge({ stored: stored ?? held, held }, approval, from.approved, from.join));
   writeMembership(world, dataDir, {
     v: 1,
     fleet_id: approval.identity.fleetId,
@@ -56,18 +64,45 @@ export function keepApproval(world: World, dataDir: string, approval: Approval, 
   });
 }
 
-/** A box that enrolls again in its own fleet keeps what it holds; documents of another fleet are not its own any more. */
-function merge(stored: Documents | undefined, approval: Approval, approved: Approved, join: JoinCode): Documents {
-  const held = stored === undefined ? undefined : verifyRootChain(stored.roots, join.rootHash);
-  const isSameFleet = stored !== undefined && held?.ok === true;
+/** What this box held in the same fleet, from whichever copy is whole: enrolling over a damaged database must not forget the floors. */
+function heldBefore(world: World, dataDir: string, join: JoinCode): Documents | undefined {
+  try {
+    if (readMembership(world, dataDir)?.root_hash !== join.rootHash) return undefined;
+    const desired = loadDesired(world, dataDir);
+    return desired.source === "none" ? undefined : desired.documents;
+  } catch (error) {
+    // A damaged membership is what this enrollment mends.
+    if (isFault(error, "file_not_regular")) return undefined;
+    throw error;
+  }
+}
+
+interface Before {
+  readonly stored: Documents | undefined;
+  readonly held: Documents | undefined;
+}
+
+/** A box that enrolls again in its own fleet keeps what it holds, floors above all; documents of another fleet are not its own any more. */
+function merge({ stored, held }: Before, approval: Approval, approved: Approved, join: JoinCode): Documents {
+  const chain = stored === undefined ? undefined : verifyRootChain(stored.roots, join.rootHash);
+  const isSameFleet = stored !== undefined && chain?.ok === true;
   const base = isSameFleet ? stored : NO_DOCUMENTS;
-  const heldIsNewer = held?.ok === true && held.value.payload.version > approval.root.payload.version;
+  const heldIsNewer = chain?.ok === true && chain.value.payload.version > approval.root.payload.version;
+  const floor = raise(base.floor, held?.floor.bundle ?? 0, held?.floor.timeMs ?? 0);
   return {
     ...base,
     roots: isSameFleet && heldIsNewer ? base.roots : [...approved.roots],
-    identity: approval.proof,
-    floor: raise(base.floor, 0, approval.root.payload.created_at),
+    identity: newerIdentity(base.identity, approval),
+    floor: raise(floor, 0, approval.root.payload.created_at),
   };
+}
+
+/** A hub can't answer an enrollment with an older certificate than the one that is here: serials only grow. */
+function newerIdentity(held: Documents["identity"], approval: Approval): NonNullable<Documents["identity"]> {
+  if (held === undefined || !("cert" in held)) return approval.proof;
+  const verified = verifyHostCert(held.cert, approval.root);
+  const isNewer = verified.ok && verified.value.hostId === approval.identity.hostId && verified.value.serial > approval.identity.serial;
+  return isNewer ? held : approval.proof;
 }
 
 function proofOf({ host_cert, grant, admission }: Approved): Documents["identity"] {
