@@ -21,6 +21,7 @@ import { type Claim, CLOCK_SKEW_MS_MAX, judgeStatement, pollText } from "../../c
 import { type Mac, makeChallenge, recallChallenge } from "../../core/login/challenge.ts";
 import type { Hub } from "../hub.ts";
 import { countPendingEnrollments, type EnrollmentRow, findEnrollment, insertEnrollment, pendingEnrollmentOf, renewEnrollment, undeliveredEnrollmentOf } from "../store/enrollments.ts";
+import { appendAudit } from "../store/audit.ts";
 import { appendEvent } from "../store/events.ts";
 import { findGrant, redeemGrant } from "../store/grants.ts";
 import { insertHostCredential } from "../store/host-credentials.ts";
@@ -164,6 +165,7 @@ export class Enrolling {
     admitHost(this.#hub, tx, { identity, proof: { by: "grant", grant, admission }, credentialSha256: credential.sha256 }, nowMs);
     const id = this.#insert(tx, filing, "approved", nowMs);
     appendEvent(tx.db, { at: nowMs, kind: "host.approved", host: { hostId: claim.hostId, name: identity.name }, data: { request_id: id, serial: 0, by: "grant", grant_id: admitting.grantId } });
+    appendAudit(tx.db, { at: nowMs, actor: `grant:${admitting.grantId}`, from: filing.address, action: "host.admit", target: claim.hostId, data: { request_id: id, name: identity.name } });
     return id;
   }
 

@@ -11,6 +11,7 @@ import { spellKey } from "../../../shared/trust/keys.ts";
 import { type TrustedRoot, verifyNextRoot } from "../../../shared/trust/root.ts";
 import type { Hub } from "../hub.ts";
 import { insertBundle, newestBundleVersion } from "../store/bundles.ts";
+import { appendAudit } from "../store/audit.ts";
 import { appendEvent } from "../store/events.ts";
 import { findHost, replaceCertificate } from "../store/hosts.ts";
 import { insertRoot } from "../store/roots.ts";
@@ -87,7 +88,9 @@ async function takeBundle(hub: Hub, entry: HostEntry, envelope: Envelope): Promi
 }
 
 function note(hub: Hub, db: Parameters<typeof appendEvent>[0], entry: HostEntry, data: Readonly<Record<string, string | number>>): void {
-  appendEvent(db, { at: hub.world.clock.wallMs(), kind: "hub.restored", host: { hostId: entry.hostId, name: entry.name }, data });
+  const at = hub.world.clock.wallMs();
+  appendEvent(db, { at, kind: "hub.restored", host: { hostId: entry.hostId, name: entry.name }, data });
+  appendAudit(db, { at, actor: `host:${entry.hostId}`, from: entry.address, action: "offer.take", target: String(data["what"]), data });
 }
 
 function noteRefused(hub: Hub, entry: HostEntry, what: string, refusal: string): void {
