@@ -148,12 +148,15 @@ class Run {
     const { operator, scheduler } = this.#cluster;
     const startMs = scheduler.nowMs;
     const unsettled = (): readonly string[] => this.#checkers.flatMap((checker) => (checker.settled?.(this.#cluster) ?? []).map((text) => `${checker.name}: ${text}`));
-    this.#operate(() => operator.enforceAll());
+    const finish = async (): Promise<void> => {
+      await operator.enforceAll();
+      await operator.round();
+    };
+    this.#operate(finish);
     await this.#advance(SETTLE_MS_MAX, () => {
-      this.#operate(() => operator.enforceAll());
-      this.#operate(() => operator.round());
+      this.#operate(finish);
       return unsettled().length === 0;
-    }, 10 * MINUTE_MS);
+    }, 2 * MINUTE_MS);
     const lacks = unsettled();
     for (const lack of lacks.slice(0, 5)) this.#violated(lack.slice(0, lack.indexOf(":")), lack.slice(lack.indexOf(":") + 2));
     return lacks.length === 0 ? scheduler.nowMs - startMs : undefined;

@@ -1,7 +1,8 @@
-import { base64url, utf8 } from "../core/bytes.ts";
-import { insertEnrollment } from "../../hub/edge/store/enrollments.ts";
+import { base64url, fromBase64, fromUtf8, utf8 } from "../core/bytes.ts";
+import { findEnrollment, insertEnrollment } from "../../hub/edge/store/enrollments.ts";
 import { sign, spellKey } from "../trust/keys.ts";
-import { type TestHost, testHost } from "./test-fleet.ts";
+import { loadSealedBox } from "../trust/sealed-box.ts";
+import { type TestHost, testHost, valueOf } from "./test-fleet.ts";
 import type { TestHub } from "./test-hub.ts";
 
 /** Puts a box's pending request into the hub's store, as the enrollment route does. Returns its id. */
@@ -36,4 +37,11 @@ export async function admitted(hub: TestHub, token: string, label: string, label
   const reply = await hub.ask("POST", `/api/v1/enrollments/${id}/approve`, { token, body: { host_cert: hub.fleet.cert(host, { name: label, labels }) } });
   if (reply.status !== 200) throw new Error(`approval was refused: ${reply.text}`);
   return host;
+}
+
+/** What the box finds in its approval: the credential, opened with its own key. */
+export async function credentialOf(hub: TestHub, requestId: string, host: TestHost): Promise<string> {
+  const row = await hub.hub.store.read((db) => findEnrollment(db, requestId));
+  const box = await loadSealedBox();
+  return JSON.parse(fromUtf8(valueOf(box.open(fromBase64(row?.sealed_credential ?? "") ?? new Uint8Array(), host.boxKey)))).credential;
 }

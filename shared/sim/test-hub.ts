@@ -65,15 +65,15 @@ class EagerClock extends SimClock {
   }
 }
 
-export async function testHub(options: Omit<TestWorldOptions, "clock"> & { readonly routes?: (hub: Hub) => readonly Route[]; readonly checks?: () => readonly Check[]; readonly limits?: Partial<HubSettings["limits"]> } = {}): Promise<TestHub> {
-  const { routes: more = () => [], checks = () => [], limits, ...worldOptions } = options;
+export async function testHub(options: Omit<TestWorldOptions, "clock"> & { readonly routes?: (hub: Hub) => readonly Route[]; readonly checks?: () => readonly Check[]; readonly limits?: Partial<HubSettings["limits"]>; readonly dataDir?: string } = {}): Promise<TestHub> {
+  const { routes: more = () => [], checks = () => [], limits, dataDir, ...worldOptions } = options;
   const world = testWorld({ ...worldOptions, clock: new EagerClock(undefined, FLEET_MADE_MS + 3_600_000) });
   const settings: HubSettings = {
     ...HUB_DEFAULTS,
-    dataDir: world.dir,
+    dataDir: dataDir ?? world.dir,
     limits: { ...HUB_DEFAULTS.limits, requestsPerSecondPerAddress: 1_000_000, refusalsPerMinutePerAddress: 1_000_000, enrollPerSecond: 1_000_000, enrollPerMinutePerAddress: 1_000_000, ...limits },
   };
-  await Bun.write(`${world.dir}/setup-token`, `${TEST_SETUP_TOKEN}\n`);
+  if (dataDir === undefined) await Bun.write(`${world.dir}/setup-token`, `${TEST_SETUP_TOKEN}\n`);
   const fleet = testFleet();
   let running = await start(world, settings, more, checks);
   const request = (method: string, path: string, { token, body, bytes, headers }: Ask): Request =>

@@ -13,6 +13,8 @@ export interface BoxView {
   hostId(): string | undefined;
   /** The agent's database as it is on disk, past the simulation's faults; undefined while there is none or it is damaged. */
   database(): Database | undefined;
+  /** Tells one database file from the one that took its place. */
+  databaseId(): number | undefined;
   /** A file's text as it is on disk. */
   text(path: string): string | undefined;
   /** How often the keeper found the agent giving itself up, and why. */

@@ -24,11 +24,11 @@ export function livenessIsTrue({ staleMs, downMs }: LivenessTimes): Checker {
         newest = seq;
         if (host_id === null) continue;
         const heard = truth.heard.get(host_id);
-        const silentMs = heard === undefined ? Number.POSITIVE_INFINITY : nowMs - heard.atMs;
+        const silentMs = heard === undefined ? Number.POSITIVE_INFINITY : nowMs - heard.answeredMs;
         if (kind === "host.stale" && silentMs < staleMs) report(`${host_id} was called stale after ${silentMs} ms of silence`);
         if (kind === "host.down" && silentMs < downMs) report(`${host_id} was called down after ${silentMs} ms of silence`);
         if (kind === "host.stale" || kind === "host.down") lost.set(host_id, nowMs);
-        if (kind === "host.recovered" && (heard === undefined || heard.atMs < (lost.get(host_id) ?? 0))) report(`${host_id} was called recovered and had not spoken`);
+        if (kind === "host.recovered" && (heard === undefined || heard.arrivedMs < (lost.get(host_id) ?? 0))) report(`${host_id} was called recovered and had not spoken`);
       }
     },
   };

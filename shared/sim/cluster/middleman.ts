@@ -32,7 +32,10 @@ export class Middleman {
   readonly #kept: string[] = [];
   readonly requests = new Map<string, number>();
 
-  constructor(scheduler: Scheduler, rng: Rng, truth: Truth) {
+  readonly #databaseOf: (machine: string) => number | undefined;
+
+  constructor(scheduler: Scheduler, rng: Rng, truth: Truth, databaseOf: (machine: string) => number | undefined) {
+    this.#databaseOf = databaseOf;
     this.#scheduler = scheduler;
     this.#rng = rng;
     this.#truth = truth;
@@ -41,21 +44,26 @@ export class Middleman {
   readonly tamper: Tamper = async (from, _to, request, answer) => {
     this.requests.set(from, (this.requests.get(from) ?? 0) + 1);
     const isSync = new URL(request.url).pathname === SYNC;
-    if (isSync) return this.#sync(request, answer);
+    if (isSync) return this.#sync(from, request, answer);
     const response = await answer();
     return this.hostility > 0 && from.startsWith("box") && this.#rng.next() < this.hostility ? this.#garble(response) : response;
   };
 
-  async #sync(request: Request, answer: () => Promise<Response>): Promise<Response> {
+  async #sync(from: string, request: Request, answer: () => Promise<Response>): Promise<Response> {
     const atMs = this.#scheduler.nowMs;
     const { host_id: hostId } = (await request.json()) as { host_id: string };
+    const database = this.#databaseOf(from);
+    const heard = (): { arrivedMs: number; answeredMs: number } => this.#truth.heard.get(hostId) ?? { arrivedMs: 0, answeredMs: 0 };
+    this.#truth.heard.set(hostId, { ...heard(), arrivedMs: atMs });
     const response = await answer();
     if (response.status !== 200) return response;
-    const heard = this.#truth.heard.get(hostId) ?? { atMs: 0, open: 0 };
-    this.#truth.heard.set(hostId, { ...heard, atMs: Math.max(heard.atMs, atMs) });
+    this.#truth.heard.set(hostId, { ...heard(), answeredMs: Math.max(heard().answeredMs, atMs) });
     const text = await response.text();
     const body = JSON.parse(text) as SyncBody;
-    if (typeof body.acked_seq === "number") this.#truth.ackedSeqs.set(hostId, Math.max(this.#truth.ackedSeqs.get(hostId) ?? 0, body.acked_seq));
+    // Numbers begin anew in a new database; an answer that was under way when the old one was lost says nothing of it.
+    const acked = this.#truth.ackedSeqs.get(hostId);
+    const isOfThisDatabase = database !== undefined && database === this.#databaseOf(from);
+    if (isOfThisDatabase && typeof body.acked_seq === "number" && (acked?.database !== database || body.acked_seq > acked.seq)) this.#truth.ackedSeqs.set(hostId, { database, seq: body.acked_seq });
     if (this.#kept.length < KEPT_MAX) this.#kept.push(text);
     const headers = { "content-type": "application/json" };
     if (this.hostility === 0 || this.#rng.next() >= this.hostility) return new Response(text, { headers });

@@ -14,6 +14,9 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
+/** One copy of what a box holds is damaged, and it is given this long to mend it, before the next is. */
+const DAMAGE_AGAIN_MS = 2 * HOUR_MS;
+
 type Mischief = (box: SimBox) => void;
 
 export class Nemesis {
@@ -24,6 +27,7 @@ export class Nemesis {
   #active = false;
   /** One effect in this many kills its process, before or after. */
   #deathsPerEffect = 0;
+  readonly #damagedAtMs = new Map<SimBox, number>();
   readonly #clockOff = new Map<SimBox, number>();
   /** By kind. */
   readonly injected: Record<string, number> = {};
@@ -151,13 +155,22 @@ export class Nemesis {
   readonly damageDatabase: Mischief = (box) => {
     const node = box.machine.disk.find(box.machine.disk.root, `${box.dataDir}`, true);
     const file = node?.kind === "directory" ? node.entries.get("agent.db") : undefined;
-    if (file?.kind === "file") file.damaged = true;
+    // Two copies are kept so that one may be damaged; nothing survives the loss of both.
+    if (file?.kind !== "file" || !this.#mayDamage(box)) return;
+    file.damaged = true;
   };
+
+  #mayDamage(box: SimBox): boolean {
+    const nowMs = this.#cluster.nowMs;
+    if (nowMs - (this.#damagedAtMs.get(box) ?? Number.NEGATIVE_INFINITY) < DAMAGE_AGAIN_MS) return false;
+    this.#damagedAtMs.set(box, nowMs);
+    return true;
+  }
 
   readonly damageSnapshot: Mischief = (box) => {
     const dir = box.machine.disk.find(box.machine.disk.root, `${box.dataDir}`, true);
     const file = dir?.kind === "directory" ? dir.entries.get("snapshot.msgpack") : undefined;
-    if (file?.kind !== "file" || file.bytes.byteLength === 0) return;
+    if (file?.kind !== "file" || file.bytes.byteLength === 0 || !this.#mayDamage(box)) return;
     const bytes = file.bytes.slice();
     const at = this.#rng.int(bytes.byteLength);
     bytes[at] = (bytes[at] ?? 0) ^ (1 << this.#rng.int(8));

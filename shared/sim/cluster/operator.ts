@@ -46,6 +46,7 @@ export class SimOperator {
   #hasFleet = false;
   #hasGrant = false;
   #busy = false;
+  #mustPublish = false;
   calls = 0;
 
   constructor(options: {
@@ -83,6 +84,7 @@ export class SimOperator {
     await this.#try(async (hub) => {
       await this.#ensureFleet(hub);
       if (this.#pendingRoot !== undefined) await this.#uploadRoot(hub, this.#pendingRoot);
+      if (this.#mustPublish) this.#signBundle();
       if (this.#pendingBundle !== undefined) await this.#uploadBundle(hub);
       await this.#approveAll(hub);
     });
@@ -90,7 +92,11 @@ export class SimOperator {
 
   /** Signs the next bundle; it reaches the hub now or in a later round. */
   async publish(): Promise<void> {
-    if (this.#pendingBundle !== undefined || !this.#hasFleet) return this.round();
+    if (this.#pendingBundle === undefined && this.#pendingRoot === undefined && this.#hasFleet) this.#signBundle();
+    await this.round();
+  }
+
+  #signBundle(): void {
     const version = this.#truth.bundles.size + 1;
     const motd = `bundle ${version} ${this.#rng.int(1_000_000)}\n`;
     const extra = this.#rng.int(2) === 0;
@@ -110,13 +116,17 @@ export class SimOperator {
     const envelope = signPayload("bundle", bundlePayload, payload, [this.#publishKey]);
     this.#truth.bundles.set(version, { payload, envelope, motd, extra });
     this.#pendingBundle = { envelope, payload, files };
-    await this.round();
+    this.#mustPublish = false;
   }
 
   /** A new root, with a new key to publish with every other time. */
   async rotateRoot(): Promise<void> {
     if (this.#pendingRoot !== undefined || this.#pendingBundle !== undefined || !this.#hasFleet) return this.round();
-    if (this.#rng.int(2) === 0) this.#publishKey = this.#newKey(`publish ${this.#truth.roots.length}`);
+    if (this.#rng.int(2) === 0) {
+      this.#publishKey = this.#newKey(`publish ${this.#truth.roots.length}`);
+      // What the old key signed does not verify any more, and boxes say so: it has to be signed anew.
+      this.#mustPublish = this.#truth.bundles.size > 0;
+    }
     this.#signRoot();
     await this.round();
   }
@@ -164,6 +174,7 @@ export class SimOperator {
       if (this.#hasFleet && this.#token === undefined) await this.#logIn();
       await body(this.#hub());
     } catch (error) {
+      (globalThis as unknown as { OPDBG?: (e: unknown) => void }).OPDBG?.(error);
       if (!isFault(error)) throw error;
       if (error.code === "unauthenticated") this.#token = undefined;
     } finally {

@@ -110,6 +110,10 @@ export class SimBox implements BoxView {
     return node?.kind === "file" && node.damaged !== true && hasTable(node.sqlite?.database, "document") ? node.sqlite?.database : undefined;
   }
 
+  databaseId(): number | undefined {
+    return this.#node(`${BOX_DATA_DIR}/agent.db`)?.id;
+  }
+
   text(path: string): string | undefined {
     const node = this.#node(path);
     return node?.kind === "file" ? Buffer.from(node.bytes).toString("utf8") : undefined;

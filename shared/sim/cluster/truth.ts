@@ -30,12 +30,12 @@ export class Truth {
   readonly acked = { root: 0, bundle: 0 };
   /** Highest spec generation that the hub confirmed, by host id. */
   readonly ackedSpecs = new Map<string, number>();
-  /** Highest outbox sequence that the hub acknowledged and the box heard of, by host id. */
-  readonly ackedSeqs = new Map<string, number>();
-  /** When the hub last took in a sync of a host, on virtual time, by host id; and how many are open now. */
-  readonly heard = new Map<string, { atMs: number; open: number }>();
-  /** Keys that boxes showed when they were first seen, by host id. */
-  readonly keys = new Map<string, { readonly signingKey: string; readonly boxKey: string }>();
+  /** Highest outbox sequence that the hub acknowledged, by host id and the database it was counted in. */
+  readonly ackedSeqs = new Map<string, { readonly database: number; readonly seq: number }>();
+  /** When a host's last sync reached the hub, and when the last one did that was answered, on virtual time, by host id. */
+  readonly heard = new Map<string, { readonly arrivedMs: number; readonly answeredMs: number }>();
+  /** Hosts that the hub, rightly or out of caution, took for put back to an older copy: it then takes their rows anew. */
+  readonly rolledBack = new Set<string>();
   /** The hub was put back to an old backup: what it acknowledged before may be gone until boxes and operator bring it again. */
   hubRestores = 0;
 
