@@ -48,6 +48,9 @@ export interface Container {
   /** Throws with what it printed unless it ends with 0. Returns stdout. */
   must(...argv: readonly string[]): string;
   write(path: string, text: string, mode?: number): void;
+  /** Everything in it is killed at once; its disk stays. */
+  cutPower(): void;
+  boot(): void;
   remove(): void;
 }
 
@@ -77,8 +80,9 @@ export function makeContainer(init: "systemd" | "none"): Container {
   chmodSync(place, 0o755);
   const name = basename(place);
   const root = join(place, "root");
+  const cutPower = (): void => void Bun.spawnSync(["lxc-stop", "-P", place, "-n", name, "-k"], { stdout: "ignore", stderr: "ignore" });
   const remove = (): void => {
-    Bun.spawnSync(["lxc-stop", "-P", place, "-n", name, "-k"], { stdout: "ignore", stderr: "ignore" });
+    cutPower();
     // What is still mounted below belongs to somebody else: never cross into it.
     Bun.spawnSync(["rm", "-rf", "--one-file-system", place]);
   };
@@ -86,7 +90,6 @@ export function makeContainer(init: "systemd" | "none"): Container {
     mkdirSync(root);
     check(["tar", "-xf", freshRoot(), "-C", root, "--numeric-owner"]);
     prepare(root);
-    start(place, name, root, init);
   } catch (error) {
     remove();
     throw error;
@@ -97,13 +100,22 @@ export function makeContainer(init: "systemd" | "none"): Container {
     if (done.code !== 0) throw new Error(`${argv.join(" ")} ended with ${done.code}:\n${done.out}${done.err}`);
     return done.out;
   };
-  if (init === "systemd") awaitBoot(run);
+  const boot = (): void => {
+    start(place, name, root, init);
+    if (init === "systemd") awaitBoot(run);
+  };
+  try {
+    boot();
+  } catch (error) {
+    remove();
+    throw error;
+  }
   const write = (path: string, text: string, mode = 0o644): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
     chmodSync(join(root, path), mode);
   };
-  return { root, run, must, write, remove };
+  return { root, run, must, write, cutPower, boot, remove };
 }
 
 function check(argv: readonly [string, ...string[]]): void {
