@@ -3,12 +3,9 @@
  * that a route whose capability is wrong fails here, and a route without a row fails too.
  */
 import { expect, test } from "bun:test";
-import { fromBase64, fromUtf8 } from "../../../shared/core/bytes.ts";
-import { admitted } from "../../../shared/sim/test-enrollment.ts";
-import { type TestHost, testHost } from "../../../shared/sim/test-fleet.ts";
+import { admitted, credentialOf } from "../../../shared/sim/test-enrollment.ts";
+import { testHost } from "../../../shared/sim/test-fleet.ts";
 import { type TestHub, testHub } from "../../../shared/sim/test-hub.ts";
-import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
-import { findEnrollment } from "../store/enrollments.ts";
 import { makeSecret, SESSION_PREFIX, TOKEN_PREFIX } from "../store/credentials.ts";
 
 type Least = "anybody" | "box" | "viewer" | "operator" | "admin";
@@ -163,11 +160,3 @@ async function makeCredentials(hub: TestHub): Promise<Readonly<Record<string, st
     "admin token": (await make("admin")).token,
   };
 }
-
-async function credentialOf(hub: TestHub, requestId: string, host: TestHost): Promise<string> {
-  const row = await hub.hub.store.read((db) => findEnrollment(db, requestId));
-  const opened = (await loadSealedBox()).open(fromBase64(row?.sealed_credential ?? "") ?? new Uint8Array(), host.boxKey);
-  if (!opened.ok) throw new Error(opened.refusal);
-  return JSON.parse(fromUtf8(opened.value)).credential;
-}
-
