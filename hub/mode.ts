@@ -5,6 +5,7 @@
 import type { World } from "../shared/ports/world.ts";
 import type { Service } from "../shared/service.ts";
 import { loopService } from "./edge/care/loop-service.ts";
+import { operatorServices } from "./edge/http/api/operator-services.ts";
 import { httpService } from "./edge/http/service.ts";
 import { LivenessCheck } from "./edge/liveness/check.ts";
 import { Slot } from "./edge/slot.ts";
@@ -29,6 +30,7 @@ export function compose(settings: HubSettings, world: World): Service[] {
       atStop: () => opened.get().lastSeen.flush(),
     }),
     loopService(world, { name: "courier", everyMs: WHEEL_MS, failure: "http.failed", turn: () => hub().courier.turn(world.clock.monoMs()) }),
+    ...operatorServices(world, hub),
     httpService(world, settings, opened, () => services),
   ];
   return services;

@@ -17,3 +17,8 @@ export function sha256Parts(): { update(part: Uint8Array): void; hex(): string }
     hex: () => hasher.digest("hex"),
   };
 }
+
+/** Of a text's UTF-8, without a copy of it: for hot paths. */
+export function sha256HexOfText(text: string): string {
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex");
+}

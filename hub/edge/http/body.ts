@@ -9,9 +9,18 @@ const DIGITS = /^(?:0|[1-9]\d{0,14})$/;
 export function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
   if (announced === null) return readCounted(request, bytesMax);
-  if (!DIGITS.test(announced)) return Promise.reject(new Fault("bad_request", "Cannot read this request: its content-length is not one number"));
+  if (!DIGITS.test(announced)) return Promise.reject(notOneNumber());
   if (Number(announced) > bytesMax) return Promise.reject(tooLarge(bytesMax));
   return request.bytes();
+}
+
+/** The same as text. Malformed UTF-8 becomes U+FFFD: for messages whose signed parts are base64. */
+export function readText(request: Request, bytesMax: number): Promise<string> {
+  const announced = request.headers.get("content-length");
+  if (announced === null) return readCounted(request, bytesMax).then((bytes) => new TextDecoder().decode(bytes));
+  if (!DIGITS.test(announced)) return Promise.reject(notOneNumber());
+  if (Number(announced) > bytesMax) return Promise.reject(tooLarge(bytesMax));
+  return request.text();
 }
 
 /** Announced and beyond the limit: for routes that read their body as a stream. */
@@ -26,6 +35,8 @@ export function hasBody(request: Request): boolean {
 }
 
 export const tooLarge = (bytesMax: number): Fault => new Fault("too_large", `Cannot take this request: its body is above ${bytesMax} bytes`, { facts: { bytes_max: bytesMax } });
+
+const notOneNumber = (): Fault => new Fault("bad_request", "Cannot read this request: its content-length is not one number");
 
 async function readCounted(request: Request, bytesMax: number): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array();

@@ -1,7 +1,7 @@
 /** What machines ask of the hub itself: is it alive, can it do its job, what does it count. */
 import * as z from "zod/mini";
-import { isReady } from "../../../shared/core/health.ts";
-import { metricsText } from "../../../shared/core/metrics.ts";
+import { type Check, isReady } from "../../../shared/core/health.ts";
+import { type Metric, metricsText } from "../../../shared/core/metrics.ts";
 import type { Service } from "../../../shared/service.ts";
 import type { Hub } from "../hub.ts";
 import { writeMeta } from "../store/meta.ts";
@@ -11,7 +11,18 @@ const PROBE_EVERY_MS = 10_000;
 
 const readiness = z.object({ ready: z.boolean(), checks: z.array(z.object({ name: z.string(), is: z.enum(["healthy", "degraded", "failed", "unknown"]) })) });
 
-export function careRoutes(hub: Hub, services: () => readonly Service[]): readonly Route[] {
+/** What every service says of itself: `/readyz`, `/metrics` and the status read this one list. */
+export interface Care {
+  checks(): readonly Check[];
+  metrics(): readonly Metric[];
+}
+
+export const careOf = (services: () => readonly Service[]): Care => ({
+  checks: () => services().map((service) => ({ name: service.name, health: service.health() })),
+  metrics: () => services().flatMap((service) => service.metrics()),
+});
+
+export function careRoutes(hub: Hub, care: Care): readonly Route[] {
   const probe = writeProbe(hub);
   return [
     defineRoute({ method: "GET", path: "/healthz", capability: "open", summary: "The process lives", bodyBytesMax: 0, replies: { 200: { what: "It lives", schema: z.object({ alive: z.literal(true) }) } } }, async () => ({
@@ -29,7 +40,7 @@ export function careRoutes(hub: Hub, services: () => readonly Service[]): readon
       },
       async () => {
         await probe();
-        const checks = services().map((service) => ({ name: service.name, health: service.health() }));
+        const checks = care.checks();
         const ready = isReady(checks);
         // Why is in the log and in `felhom status`; a stranger learns only which part.
         return { status: ready ? 200 : 503, body: { ready, checks: checks.map(({ name, health }) => ({ name, is: health.is })) } };
@@ -37,7 +48,7 @@ export function careRoutes(hub: Hub, services: () => readonly Service[]): readon
     ),
     defineRoute(
       { method: "GET", path: "/metrics", capability: "fleet.read", summary: "Prometheus text", bodyBytesMax: 0, replies: { 200: { what: "Metrics", type: "text/plain" } }, errors: ["unauthenticated"] },
-      async () => new Response(metricsText(services().flatMap((service) => service.metrics())), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } }),
+      async () => new Response(metricsText(care.metrics()), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } }),
     ),
   ];
 }

@@ -20,6 +20,8 @@ const STRANGERS = 50;
 export class Guard {
   readonly #settings: HubSettings;
   readonly #clock: Clock;
+  /** Plain HTTP on an address that others can reach. */
+  readonly #isFenced: boolean;
   readonly #requests: Limiter;
   readonly #refusals: Limiter;
   readonly #enroll: Limiter;
@@ -28,6 +30,7 @@ export class Guard {
     const { requestsPerSecondPerAddress, refusalsPerMinutePerAddress, enrollPerMinutePerAddress, enrollPerSecond } = settings.limits;
     this.#settings = settings;
     this.#clock = clock;
+    this.#isFenced = settings.tls.use === "none" && !isLoopback(settings.listen.address);
     this.#requests = new Limiter({ each: ratePerSecond(requestsPerSecondPerAddress, requestsPerSecondPerAddress * 4), total: ratePerSecond(requestsPerSecondPerAddress * STRANGERS) });
     this.#refusals = new Limiter({ each: ratePerMinute(refusalsPerMinutePerAddress), total: ratePerMinute(refusalsPerMinutePerAddress * STRANGERS) });
     this.#enroll = new Limiter({ each: ratePerMinute(enrollPerMinutePerAddress), total: ratePerSecond(enrollPerSecond, enrollPerSecond * 4) });
@@ -69,8 +72,8 @@ export class Guard {
 
   /** Behind a proxy, plain HTTP is for the proxy (and this machine) only. */
   checkPeer(peer: Peer): Fault | undefined {
-    const { tls, trustedProxies } = this.#settings;
-    if (tls.use !== "none") return undefined;
+    if (!this.#isFenced) return undefined;
+    const { trustedProxies } = this.#settings;
     const address = plainAddress(peer.address) ?? peer.address;
     return isLoopback(address) || isTrusted(address, trustedProxies) ? undefined : new Fault("denied", "Cannot answer: this hub speaks plain HTTP to its proxy only");
   }

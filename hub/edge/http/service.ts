@@ -3,7 +3,7 @@
  * to do next. Stops by answering what it holds, then letting what runs end.
  */
 import { Fault } from "../../../shared/core/fault.ts";
-import type { Check, Health } from "../../../shared/core/health.ts";
+import type { Health } from "../../../shared/core/health.ts";
 import type { Metric } from "../../../shared/core/metrics.ts";
 import type { Listen, Listener } from "../../../shared/ports/net.ts";
 import type { World } from "../../../shared/ports/world.ts";
@@ -17,7 +17,8 @@ import type { Agents } from "../sync/agents.ts";
 import { ensureSetupToken } from "../tls/data-dir.ts";
 import { ownTls, readTls, type TlsFiles } from "../tls/own-certificate.ts";
 import { operatorRoutes } from "./api/operator-routes.ts";
-import { careRoutes } from "./care-routes.ts";
+import { type Care, careOf, careRoutes } from "./care-routes.ts";
+import { openApiRoute } from "./openapi.ts";
 import type { Route } from "./route.ts";
 import { type HubServer, hubServer } from "./server.ts";
 
@@ -31,8 +32,9 @@ export function httpService(world: World, settings: HubSettings, opened: Slot<Ag
     start: async (stop) => {
       const agents = opened.get();
       const tls = await tlsOf(world, settings);
-      server = hubServer({ ...agents, routes: hubRoutes(agents, services) });
-      const listener = await world.net.serve("hub.listen", listenOf(settings, tls, largestBody(hubRoutes(agents, services))), server.handle);
+      const routes = hubRoutes(agents, careOf(services));
+      server = hubServer({ ...agents, routes });
+      const listener = await world.net.serve("hub.listen", listenOf(settings, tls, largestBody(routes)), server.handle);
       health = { is: "healthy" };
       announce(world, settings, agents, listener, tls);
       return { done: untilStopped(agents, listener, stop) };
@@ -43,10 +45,9 @@ export function httpService(world: World, settings: HubSettings, opened: Slot<Ag
 }
 
 /** Every route of this build: registration, the API description and the access matrix read this one list. */
-export function hubRoutes(agents: Agents, services: () => readonly Service[]): readonly Route[] {
-  const { hub, guard, enrolling } = agents;
-  const checks = (): readonly Check[] => services().map((service) => ({ name: service.name, health: service.health() }));
-  return [...careRoutes(hub, services), ...enrollRoutes(enrolling, guard), ...agentBlobRoutes(hub), ...operatorRoutes(hub, checks)];
+export function hubRoutes({ hub, guard, enrolling }: Agents, care: Care): readonly Route[] {
+  const routes: Route[] = [...careRoutes(hub, care), ...enrollRoutes(enrolling, guard), ...agentBlobRoutes(hub), ...operatorRoutes(hub, () => care.checks())];
+  return [...routes, openApiRoute(() => routes, hub.world.self.version)];
 }
 
 const largestBody = (routes: readonly Route[]): number => Math.max(...routes.map((route) => route.bodyBytesMax));

@@ -2,8 +2,8 @@
  * What boxes show to sync: 32 random bytes, kept here as SHA-256 only. A host has the one it uses and, until the box has used it
  * once, a newer one that is being delivered; the older goes when the newer is confirmed.
  */
-import { base64url, utf8 } from "../../../shared/core/bytes.ts";
-import { sha256Hex } from "../../../shared/core/sha256.ts";
+import { base64url } from "../../../shared/core/bytes.ts";
+import { sha256HexOfText } from "../../../shared/core/sha256.ts";
 import type { Database } from "../../../shared/ports/databases.ts";
 
 /** Says whose door it opens, like `fos_` and `fot_` of operators. */
@@ -11,7 +11,7 @@ export const HOST_CREDENTIAL_PREFIX = "foh_";
 export const HOST_CREDENTIAL_CHARS = HOST_CREDENTIAL_PREFIX.length + 43;
 
 export const makeHostCredential = (random: Uint8Array): string => `${HOST_CREDENTIAL_PREFIX}${base64url(random)}`;
-export const hostCredentialHash = (credential: string): string => sha256Hex(utf8(credential));
+export const hostCredentialHash = (credential: string): string => sha256HexOfText(credential);
 
 export interface HostCredentialRow {
   readonly sha256: string;

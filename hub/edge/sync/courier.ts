@@ -1,10 +1,10 @@
 /**
- * Held syncs: requests with nothing to answer, kept until there is something or their wait is over. A held request is one small
- * object in its host's entry and one place in a set; the timers are a wheel of quarter seconds that one loop turns, so holding
+ * Held syncs: requests with nothing to answer, kept until there is something or their wait is over. A held request is one function
+ * in its host's entry and one place in a set; the timers are a wheel of quarter seconds that one loop turns, so holding
  * 10 000 requests arms no timer. A host holds one request: the next one from it answers the one before.
  */
 import type { Clock } from "../../../shared/ports/clock.ts";
-import type { HostEntry } from "./host-table.ts";
+import type { Answer, HostEntry } from "./host-table.ts";
 
 export type HeldEnd = "newer" | "waited" | "revoked" | "replaced" | "stopping";
 
@@ -38,33 +38,34 @@ export class Courier {
     return this.#stopping;
   }
 
-  hold(entry: HostEntry, untilMonoMs: number, msgpack: boolean): Promise<Response> {
+  /** `answer` is called once, when there is something to say. */
+  hold(entry: HostEntry, untilMonoMs: number, msgpack: boolean, answer: Answer): void {
     this.release(entry, "replaced");
-    return new Promise((answer) => {
-      const slot = Math.max(slotOf(untilMonoMs), this.#turned);
-      entry.held = { answer, slot, msgpack };
-      this.#held += 1;
-      const set = this.#wheel.get(slot);
-      if (set === undefined) this.#wheel.set(slot, new Set([entry]));
-      else set.add(entry);
-    });
+    const slot = Math.max(slotOf(untilMonoMs), this.#turned);
+    entry.heldAnswer = answer;
+    entry.heldSlot = slot;
+    entry.heldMsgpack = msgpack;
+    this.#held += 1;
+    const set = this.#wheel.get(slot);
+    if (set === undefined) this.#wheel.set(slot, new Set([entry]));
+    else set.add(entry);
   }
 
   /** Answers the request this host holds, if any, now. */
   release(entry: HostEntry, end: HeldEnd): void {
-    const held = entry.held;
-    if (held === undefined) return;
+    const answer = entry.heldAnswer;
+    if (answer === undefined) return;
     const reply = this.#reply(entry, end);
-    entry.held = undefined;
+    entry.heldAnswer = undefined;
     this.#held -= 1;
-    this.#wheel.get(held.slot)?.delete(entry);
-    if (reply instanceof Response) held.answer(reply);
-    else reply.then(held.answer, () => held.answer(new Response(null, { status: 503, headers: { "retry-after": "5" } })));
+    this.#wheel.get(entry.heldSlot)?.delete(entry);
+    if (reply instanceof Response) answer(reply);
+    else reply.then(answer, () => answer(new Response(null, { status: 503, headers: { "retry-after": "5" } })));
   }
 
   /** There is something newer for this host. */
   wake(entry: HostEntry): void {
-    if (entry.held === undefined) return;
+    if (entry.heldAnswer === undefined) return;
     this.#waking.add(entry);
     void this.#pump();
   }

@@ -39,9 +39,15 @@ export interface HostEntry extends Linked<HostEntry> {
   /** Theoretical arrival time of the next sync (GCRA, hub/core/limits). */
   nextSyncMonoMs: number;
   offerAskedMonoMs: number;
+  /** The text of its last sync, if that brought nothing and changed nothing; empty otherwise. And how long it asked to wait. */
+  quietBody: string;
+  quietWaitMs: number;
   /** What it was last given that it did not have, and how often in a row. */
   told: Told | undefined;
-  held: Held | undefined;
+  /** Answers the request that is held for it, if any; its place in the courier's wheel, and its form. Flat, because there are many. */
+  heldAnswer: Answer | undefined;
+  heldSlot: number;
+  heldMsgpack: boolean;
   /** Hashes of its credentials: the one in use, and one that is being delivered. */
   credentials: readonly string[];
 }
@@ -52,12 +58,7 @@ export interface Told {
   readonly monoMs: number;
 }
 
-export interface Held {
-  answer(response: Response): void;
-  /** Its place in the courier's wheel. */
-  readonly slot: number;
-  readonly msgpack: boolean;
-}
+export type Answer = (response: Response) => void;
 
 export interface Credential {
   readonly entry: HostEntry;
@@ -141,8 +142,12 @@ export class HostTable {
       dirty: false,
       nextSyncMonoMs: 0,
       offerAskedMonoMs: Number.NEGATIVE_INFINITY,
+      quietBody: "",
+      quietWaitMs: 0,
       told: undefined,
-      held: undefined,
+      heldAnswer: undefined,
+      heldSlot: 0,
+      heldMsgpack: false,
       credentials: [],
       heardBefore: undefined,
       heardAfter: undefined,

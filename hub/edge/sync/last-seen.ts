@@ -19,11 +19,10 @@ export class LastSeen {
     this.#hub = hub;
   }
 
-  heard(entry: HostEntry, address: string): void {
+  heard(entry: HostEntry): void {
     const { clock } = this.#hub.world;
     entry.seenWallMs = clock.wallMs();
     entry.seenMonoMs = clock.monoMs();
-    entry.address = address;
     if (!entry.dirty) {
       entry.dirty = true;
       this.#dirty.push(entry);

@@ -20,8 +20,9 @@ const TOLD_MAX = 3;
 const TELL_AGAIN_MS = 60_000;
 const ASK_OFFER_AGAIN_MS = 60_000;
 
-const JSON_HEADERS = { "content-type": "application/json", "x-content-type-options": "nosniff" } as const;
-const MSGPACK_HEADERS = { "content-type": "application/msgpack", "x-content-type-options": "nosniff" } as const;
+// Made once: a Response copies a Headers faster than it reads an object.
+const JSON_HEADERS = new Headers({ "content-type": "application/json", "x-content-type-options": "nosniff" });
+const MSGPACK_HEADERS = new Headers({ "content-type": "application/msgpack", "x-content-type-options": "nosniff" });
 
 export interface Extras {
   readonly nextMs: number;

@@ -11,7 +11,7 @@ import { isMsgpackSound } from "../../core/http/msgpack-scan.ts";
 import { nextArrival, type Rate, ratePerSecond, waitMs } from "../../core/limits/gcra.ts";
 import { turnStarts } from "../../core/sync/boots.ts";
 import { adoptGeneration } from "../../core/sync/newer.ts";
-import { readBytes } from "../http/body.ts";
+import { readBytes, readText } from "../http/body.ts";
 import type { Guard } from "../http/guard.ts";
 import { faultReply } from "../http/problem.ts";
 import type { Hub } from "../hub.ts";
@@ -20,7 +20,7 @@ import { findHost, replaceSpec, storeAckedSeq } from "../store/hosts.ts";
 import { confirmHostCredential, HOST_CREDENTIAL_CHARS, hostCredentialHash } from "../store/host-credentials.ts";
 import { forgetSealedCredential } from "../store/enrollments.ts";
 import type { HeldEnd } from "./courier.ts";
-import type { Credential, HostEntry } from "./host-table.ts";
+import type { Answer, Credential, HostEntry } from "./host-table.ts";
 import type { LastSeen } from "./last-seen.ts";
 import { takeOffer } from "./offer.ts";
 import { takeOutbox } from "./outbox.ts";
@@ -28,8 +28,8 @@ import { revokedFault } from "./revoked.ts";
 import { idleReply, newestFor, type Replies, shouldAskOffer, shouldTell } from "./reply.ts";
 
 const BEARER = "Bearer ";
-/** Stateless without `stream`. */
-const UTF8 = new TextDecoder("utf-8", { fatal: true });
+/** What a box at rest sends is some 250 characters. */
+const QUIET_CHARS_MAX = 512;
 const HOST_BURST = 30;
 /** The slowest pace the hub asks for: far below the time after which a host counts as stale. */
 export const PACE_MS_MAX = 60_000;
@@ -74,59 +74,76 @@ export class Sync {
     entry.nextSyncMonoMs = nextArrival(entry.nextSyncMonoMs, nowMono, this.#each);
     const msgpack = request.headers.get("content-type") === "application/msgpack";
     if (!msgpack && !isJson(request)) return this.#refuse(new Fault("unsupported_media", "Cannot read this sync: its content type is neither application/json nor application/msgpack"));
-    return readBytes(request, SYNC_REQUEST_BYTES_MAX).then(
-      (bytes) => this.#received(sha256, credential, bytes, msgpack, peer, request),
-      (error: unknown) => this.#failed(error),
+    const body = msgpack ? readBytes(request, SYNC_REQUEST_BYTES_MAX) : readText(request, SYNC_REQUEST_BYTES_MAX);
+    // One promise from here to the answer, however long that is held: a chain of them would cost as much as the rest.
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    body.then(
+      (bytes) => this.#received(sha256, credential, bytes, peer, request, resolve),
+      (error: unknown) => resolve(this.#failed(error)),
+    );
+    return promise;
+  }
+
+  #received(sha256: string, credential: Credential, body: string | Uint8Array, peer: Peer, request: Request, answer: Answer): void {
+    const { entry } = credential;
+    // Again after the wait for the body: a revocation counts from its instant.
+    if (entry.revoked) return answer(this.#refuse(revokedFault()));
+    const msgpack = wantsMsgpack(request, typeof body !== "string");
+    // A box at rest sends the same bytes again and again: they mean what they meant, and need no second parse.
+    if (entry.quietBody === body && credential.confirmed) {
+      this.#heard(entry, peer, request);
+      return this.#answer(entry, entry.quietWaitMs, msgpack, peer, answer);
+    }
+    const message = typeof body === "string" ? parseSync(decodeJson(body)) : parseSync(decodeMsgpack(body));
+    if (message instanceof Fault) return answer(this.#refuse(message));
+    if (message.host_id !== entry.hostId) return answer(this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does")));
+    this.#heard(entry, peer, request);
+    noteHave(entry, message);
+    const isQuiet = credential.confirmed && message.outbox.length === 0 && message.offer === undefined && message.boot_id === entry.bootId && message.run === entry.run && message.have.spec <= entry.specGeneration;
+    entry.quietBody = isQuiet && typeof body === "string" && body.length <= QUIET_CHARS_MAX ? body : "";
+    entry.quietWaitMs = message.wait_ms;
+    if (isQuiet) return this.#answer(entry, message.wait_ms, msgpack, peer, answer);
+    this.#takeAll(sha256, credential, message).then(
+      (waitMs) => (waitMs === undefined ? answer(this.#deferred(entry, msgpack)) : this.#answer(entry, waitMs, msgpack, peer, answer)),
+      (error: unknown) => answer(this.#failed(error)),
     );
   }
 
-  #received(sha256: string, credential: Credential, body: Uint8Array, msgpack: boolean, peer: Peer, request: Request): Response | Promise<Response> {
-    const message = parseSync(body, msgpack);
-    if (message instanceof Fault) return this.#refuse(message);
-    const { entry } = credential;
-    // Again after the wait for the body: a revocation counts from its instant.
-    if (entry.revoked) return this.#refuse(revokedFault());
-    if (message.host_id !== entry.hostId) return this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does"));
-    const wantsMsgpack = (request.headers.get("accept") ?? (msgpack ? "application/msgpack" : "")) === "application/msgpack";
-    const isQuiet = credential.confirmed && message.outbox.length === 0 && message.offer === undefined && message.boot_id === entry.bootId && message.run === entry.run && message.have.spec <= entry.specGeneration;
-    this.#heard(entry, message, peer, request);
-    if (isQuiet) return this.#answer(entry, message.wait_ms, wantsMsgpack, peer);
-    return this.#takeAll(sha256, credential, message, wantsMsgpack, peer).catch((error: unknown) => this.#failed(error));
+  #heard(entry: HostEntry, peer: Peer, request: Request): void {
+    // The address costs a system call: once per flush is enough for something that hardly ever changes.
+    if (!entry.dirty) entry.address = this.#guard.addressOf(request, peer);
+    this.#lastSeen.heard(entry);
   }
 
-  #heard(entry: HostEntry, message: SyncRequest, peer: Peer, request: Request): void {
-    const { have } = message;
-    entry.haveRoot = have.root;
-    entry.haveCert = have.cert;
-    entry.haveBundle = have.bundle;
-    entry.haveSpec = have.spec;
-    if (entry.agentVersion !== message.agent_version) entry.agentVersion = message.agent_version;
-    this.#lastSeen.heard(entry, this.#guard.addressOf(request, peer));
-  }
-
-  /** What changes something: each step is durable before the answer says so. */
-  async #takeAll(sha256: string, credential: Credential, message: SyncRequest, msgpack: boolean, peer: Peer): Promise<Response> {
+  /** What changes something: each step is durable before the answer says so. Returns how long to hold, or undefined when rows were left. */
+  async #takeAll(sha256: string, credential: Credential, message: SyncRequest): Promise<number | undefined> {
     const hub = this.#hub;
     const { entry } = credential;
     if (!credential.confirmed) await confirm(hub, sha256, credential);
     await this.#noteStarts(entry, message);
     await adoptSpec(hub, entry, message.have.spec);
     if (message.offer !== undefined) await takeOffer(hub, entry, message.offer);
-    if (message.outbox.length === 0) return this.#answer(entry, message.wait_ms, msgpack, peer);
+    if (message.outbox.length === 0) return message.wait_ms;
     const taken = await takeOutbox(hub, entry, message.outbox);
     switch (taken.is) {
       case "disorder":
         throw new Fault("bad_request", `Cannot take this outbox: row ${taken.seq} does not follow the one before it`);
       case "deferred":
-        this.counts.deferred += 1;
-        return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: DEFERRED_NEXT_MS, wantOffer: false });
+        return undefined;
       case "taken":
         // Not held: the box is waiting for the acknowledgement.
-        return this.#answer(entry, 0, msgpack, peer);
+        return 0;
     }
   }
 
-  #answer(entry: HostEntry, askedWaitMs: number, msgpack: boolean, peer: Peer): Response | Promise<Response> {
+  #deferred(entry: HostEntry, msgpack: boolean): Response {
+    this.counts.deferred += 1;
+    return idleReply(entry, this.#hub.fleet.epoch, msgpack, { nextMs: DEFERRED_NEXT_MS, wantOffer: false });
+  }
+
+  #answer(entry: HostEntry, askedWaitMs: number, msgpack: boolean, peer: Peer, answer: Answer): void {
+    // Revoked while something of it was being stored.
+    if (entry.revoked) return answer(this.#refuse(revokedFault()));
     const hub = this.#hub;
     const nowMono = hub.world.clock.monoMs();
     const newest = newestFor(hub, entry);
@@ -135,16 +152,17 @@ export class Sync {
     if (wantOffer) entry.offerAskedMonoMs = nowMono;
     if (shouldTell(entry, newest, nowMono)) {
       this.counts.told += 1;
-      return this.#replies.newer(entry, msgpack, { nextMs: pace, wantOffer }).catch((error: unknown) => this.#failed(error));
+      this.#replies.newer(entry, msgpack, { nextMs: pace, wantOffer }).then(answer, (error: unknown) => answer(this.#failed(error)));
+      return;
     }
     const { courier } = hub;
     if (askedWaitMs > 0 && !wantOffer && !courier.isStopping && courier.held < hub.settings.limits.heldMax) {
       this.counts.held += 1;
       peer.hold();
-      return courier.hold(entry, nowMono + askedWaitMs, msgpack);
+      return courier.hold(entry, nowMono + askedWaitMs, msgpack, answer);
     }
     this.counts.answered += 1;
-    return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: courier.isStopping ? this.#stoppingMs() : pace, wantOffer });
+    answer(idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: courier.isStopping ? this.#stoppingMs() : pace, wantOffer }));
   }
 
   /** How long the agent should wait, so that all of them together keep to the cap: 0 as long as they do. */
@@ -161,7 +179,7 @@ export class Sync {
   /** The end of a held request. */
   released(entry: HostEntry, end: HeldEnd): Response | Promise<Response> {
     const hub = this.#hub;
-    const msgpack = entry.held?.msgpack ?? false;
+    const msgpack = entry.heldMsgpack;
     switch (end) {
       case "revoked":
         return this.#refuse(revokedFault());
@@ -231,17 +249,30 @@ function isJson(request: Request): boolean {
   return type !== null && (type === "application/json" || /^application\/json *(?:;|$)/i.test(type));
 }
 
-function parseSync(body: Uint8Array, msgpack: boolean): SyncRequest | Fault {
-  const value = msgpack ? decodeMsgpack(body) : decodeJson(body);
+function wantsMsgpack(request: Request, sentMsgpack: boolean): boolean {
+  const accept = request.headers.get("accept");
+  return accept === null || accept === "*/*" ? sentMsgpack : accept === "application/msgpack";
+}
+
+function noteHave(entry: HostEntry, message: SyncRequest): void {
+  const { have } = message;
+  entry.haveRoot = have.root;
+  entry.haveCert = have.cert;
+  entry.haveBundle = have.bundle;
+  entry.haveSpec = have.spec;
+  if (entry.agentVersion !== message.agent_version) entry.agentVersion = message.agent_version;
+}
+
+function parseSync(value: unknown): SyncRequest | Fault {
   const parsed = value === undefined ? undefined : syncRequest.safeParse(value);
   if (parsed?.success === true) return parsed.data;
   const issue = parsed?.error?.issues[0];
   return new Fault("bad_request", `Cannot read this sync: ${issue === undefined ? "it does not parse" : `${issue.path.map(String).join(".").slice(0, 128)} ${issue.code}`}`);
 }
 
-function decodeJson(body: Uint8Array): unknown {
+function decodeJson(body: string): unknown {
   try {
-    return JSON.parse(UTF8.decode(body));
+    return JSON.parse(body);
   } catch {
     return undefined;
   }
