@@ -4,6 +4,7 @@ import { localInput } from "./local-input.ts";
 import { presentFaults, presentOutcomes, presentPlan } from "./local-screen.ts";
 import { readLocalState, writeLocalState } from "./local-state.ts";
 import { textArgument } from "./option.ts";
+import { quietWorld } from "./quiet-world.ts";
 
 const LOCK = "/run/felhom-local.lock";
 
@@ -14,7 +15,7 @@ export const run: Run = async (call) => {
   const lock = oneAtATime(call);
   try {
     const { path, retry } = readLocalState(call);
-    const result = await converge(call.world, {
+    const result = await converge(quietWorld(call), {
       ...input,
       mode: call.globals.dryRun ? "monitor" : "enforce",
       lastGood: undefined,

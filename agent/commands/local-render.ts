@@ -6,11 +6,12 @@ import { collectFacts } from "../edge/facts/collect-facts.ts";
 import { localInput } from "./local-input.ts";
 import { presentFaults } from "./local-screen.ts";
 import { textArgument } from "./option.ts";
+import { quietWorld } from "./quiet-world.ts";
 
 /** The resources as converging takes them. Parameters of what was made from a secret are left out, in every output. */
 export const run: Run = async (call) => {
   const input = await localInput(call);
-  const rendered = await renderTree(call.world, input, await collectFacts(call.world, { factsDirs: input.factsDirs }));
+  const rendered = await renderTree(quietWorld(call), input, await collectFacts(quietWorld(call), { factsDirs: input.factsDirs }));
   if (!rendered.ok) return presentFaults(call, textArgument(call, "dir"), rendered.faults);
   const items = rendered.resources.map(({ id, type, params, require, watch, onFail, sensitive, from }) => ({
     name: id,

@@ -128,6 +128,8 @@ describe("a resource that keeps failing", () => {
     expect(withSuccess(failed, resource.id)).toEqual(NO_RETRIES);
     expect(retryInMs(failed, 1_000)).toBe(RETRY_FIRST_MS);
     expect(retryInMs(NO_RETRIES, 1_000)).toBeUndefined();
+    // Overdue, and only skipped in this run: no reason to run again at once.
+    expect(retryInMs(failed, 1_000 + RETRY_FIRST_MS)).toBeUndefined();
   });
 
   test("is remembered as JSON; damage and what is no longer declared are forgotten", () => {

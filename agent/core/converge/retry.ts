@@ -68,9 +68,15 @@ export function pruned(state: RetryState, resources: readonly Resource[]): Retry
   };
 }
 
-/** Milliseconds until the first held-back resource is due; `undefined` when none waits. */
+/**
+ * Milliseconds until the first held-back resource is due; `undefined` when none waits. What is overdue was looked at in this
+ * very run (and skipped, say): a run on its account would find the same.
+ */
 export function retryInMs(state: RetryState, nowMs: number): number | undefined {
-  const waits = Object.values(state.failures).map((failure) => Math.max(0, (heldUntilMs(failure, failure.of, nowMs) ?? nowMs) - nowMs));
+  const waits = Object.values(state.failures).flatMap((failure) => {
+    const until = heldUntilMs(failure, failure.of, nowMs);
+    return until === undefined ? [] : [until - nowMs];
+  });
   return waits.length === 0 ? undefined : Math.min(...waits);
 }
 

@@ -58,6 +58,9 @@ function problemOf(done: Finished): string | undefined {
   if (done.timedOut) return `rendering took longer than ${RENDER_TIMEOUT_MS / 1_000} s`;
   if (done.truncated) return `rendering gave more than ${OUTPUT_BYTES_MAX} bytes`;
   if (done.code === 0) return undefined;
+  // setpriv and prlimit end with these when they cannot start what they were given.
+  if (done.code === 126 || done.code === 127)
+    return "the rendering process could not be started: the user it runs as (nobody) has to be able to read and execute felhom, through every directory above it";
   return done.code === null
     ? `the rendering process was ended by ${done.signal ?? "a signal"} (its limits: ${RENDER_CPU_SECONDS} s of CPU, ${RENDER_DATA_BYTES / 1024 ** 2} MiB)`
     : `the rendering process ended with exit code ${done.code}`;

@@ -74,6 +74,18 @@ describe("file", () => {
     expect(statSync(`${dir}/f`).mode & 0o7777).toBe(0o640);
   });
 
+  test("new bytes do not inherit set-id bits, and keep them when exactly that mode is wanted", async () => {
+    for (const [wanted, left] of [
+      [undefined, 0o755],
+      ["6755", 0o6755],
+    ] as const) {
+      writeFileSync(`${dir}/f`, "old");
+      chmodSync(`${dir}/f`, 0o6755);
+      await bring("file", file({ content: "new", ...(wanted === undefined ? {} : { mode: wanted }) }));
+      expect(statSync(`${dir}/f`).mode & 0o7777).toBe(left);
+    }
+  });
+
   test("comes from the tree byte for byte, however large, and a file that is not there is refused", async () => {
     const large = new Uint8Array(300_000).map((_, at) => at % 251);
     writeFileSync(`${dir}/tree/files/large`, large);

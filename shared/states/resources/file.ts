@@ -71,6 +71,7 @@ export type FileStep =
   | Refuse;
 
 const FILE_MODE_DEFAULT = 0o644;
+const SET_ID_BITS = 0o6000;
 
 function decide(wanted: FileWanted, observed: FileObserved): readonly FileStep[] {
   const { target } = observed;
@@ -87,7 +88,8 @@ function decide(wanted: FileWanted, observed: FileObserved): readonly FileStep[]
     reason,
     path,
     content,
-    mode: wanted.mode === undefined ? (modeNow ?? FILE_MODE_DEFAULT) : modeBits(wanted.mode),
+    // Set-id bits were given to the old bytes: new ones get them only when somebody asks for exactly this mode.
+    mode: wanted.mode === undefined ? ((modeNow ?? FILE_MODE_DEFAULT) & ~SET_ID_BITS) : modeBits(wanted.mode),
     owner: wanted.owner,
     group: wanted.group,
     backup,
