@@ -93,4 +93,19 @@ export const commands: readonly Command[] = [
     mutates: true,
     load: () => import("../commands/trust-sign.ts"),
   },
+  {
+    path: ["trust", "resign"],
+    summary: "Sign host certificates again when a key that signed them goes",
+    examples: [
+      { run: "felhom trust resign --before-removing operator", shows: "what depends on that key, signed by another; then felhom trust remove operator" },
+      { run: "felhom trust resign", shows: "after a lost key was replaced: certificates that no longer count, with the words to compare" },
+    ],
+    args: [],
+    options: [
+      { name: "before-removing", value: "KEY", summary: "Those that would not count without this key, while it is still in the root" },
+      ...PASSPHRASE_OPTIONS,
+    ],
+    mutates: true,
+    load: () => import("../commands/trust-resign.ts"),
+  },
 ];

@@ -138,7 +138,7 @@ export function consequences(before: RootPayload, after: RootPayload): readonly 
   if (lost("publish")) out.push("Bundles that only the removed key signed are refused from now on: run felhom publish, so that boxes get one that counts.");
   if (lost("admit"))
     out.push(
-      "Host certificates and grants that only the removed key signed no longer count, and those boxes enforce nothing until it is mended: sign the certificates with another key first (felhom host label NAME --key OTHER), and make new grants.",
+      "Host certificates and grants that only the removed key signed no longer count, and those boxes enforce nothing until it is mended: felhom trust resign --before-removing KEY first, and new grants afterwards.",
     );
   return out;
 }
