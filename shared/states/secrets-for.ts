@@ -31,3 +31,9 @@ export async function secretsFor(fleet: Pick<Fleet, "secrets" | "secretsFile">, 
   }
   return faults.length > 0 ? faulty(...faults) : good(names);
 }
+
+/**
+ * Stands for secrets where only their names are known: `check` and `plan` have no vault. It has the form of a crypt(5) hash,
+ * so that a `passwordHash` made from a secret is well-formed, and it says what it stands for when it is shown.
+ */
+export const placeholderSecrets = (names: readonly string[]): Readonly<Record<string, string>> => Object.fromEntries(names.map((name) => [name, `$secret$${name.padEnd(8, ".")}$`]));

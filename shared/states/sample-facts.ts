@@ -1,0 +1,25 @@
+/** Facts of a plain Debian box, for dry-rendering where none were recorded. Its shape is that of the agent's collectors, which a test compares. */
+export const SAMPLE_FACTS = {
+  os: { id: "debian", family: "debian", name: "Debian GNU/Linux 12 (bookworm)", version: "12", major: 12, codename: "bookworm" },
+  kernel: { name: "Linux", release: "6.1.0-28-amd64", version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.119-1", arch: "x86_64" },
+  cpu: { count: 4, sockets: 1, model: "Sample CPU", vendor: "GenuineIntel" },
+  memory: { total_mb: 16_384, swap_mb: 1_024 },
+  disks: [{ name: "sda", size_mb: 524_288, model: "SAMPLE", serial: "0", rotational: false, removable: false }],
+  filesystems: [{ device: "/dev/sda1", mount: "/", type: "ext4", read_only: false }],
+  network: {
+    hostname: "sample",
+    interfaces: [{ name: "eth0", mac: "02:00:00:00:00:01", mtu: 1_500, addresses: ["192.0.2.10/24", "2001:db8::10/64"] }],
+    routes: [{ to: "0.0.0.0/0", via: "192.0.2.1", interface: "eth0", metric: 0 }],
+    default: { interface: "eth0", gateway: "192.0.2.1" },
+    default6: { interface: "eth0", gateway: "2001:db8::1" },
+  },
+  virtualisation: { kind: "none", by: "none" },
+  time_sync: { daemon: "systemd-timesyncd", synchronised: true },
+  package_manager: { name: "apt", because: "a sample" },
+  service_manager: { name: "systemd", because: "a sample" },
+  timezone: "Etc/UTC",
+  agent: { version: "0.0.0", protocol: 1 },
+  guests: { list: [], because: "a sample" },
+  custom: {},
+  errors: {},
+};
