@@ -12,6 +12,7 @@ export const outboxItem = z.discriminatedUnion("kind", [
   z.object({ seq: counter, kind: z.literal("return"), body: envelope }),
   z.object({ seq: counter, kind: z.literal("report"), body: envelope }),
   z.object({ seq: counter, kind: z.literal("facts"), body: envelope }),
+  z.object({ seq: counter, kind: z.literal("op-log"), body: z.object({ entries: z.array(text(4_096)).check(z.maxLength(256)) }) }),
   z.object({ seq: counter, kind: z.literal("event"), body: z.record(text(64), z.union([text(2_048), z.number(), z.boolean(), z.null()])) }),
   z.object({ seq: counter, kind: z.literal("metrics"), body: z.record(text(128), z.number()) }),
 ]);
@@ -36,8 +37,10 @@ export const syncRequest = z.object({
   hub_epoch: counter,
   wait_ms: z.int().check(z.minimum(0), z.maximum(SYNC_WAIT_MS_MAX)),
   outbox: z.array(outboxItem).check(z.maxLength(1_000)),
+  /** The box's record of ops: its generation grows with every op; the hub echoes the highest it has seen. */
+  ledger: z.optional(z.object({ generation: counter })),
   /** After a hub was restored: the box's newest verified documents, which the hub takes when they verify and are newer. */
-  offer: z.optional(z.object({ roots: z.array(envelope), cert: z.optional(envelope), bundle: z.optional(envelope) })),
+  offer: z.optional(z.object({ roots: z.array(envelope).check(z.maxLength(1_000)), cert: z.optional(envelope), bundle: z.optional(envelope) })),
 });
 export type SyncRequest = z.infer<typeof syncRequest>;
 
@@ -55,6 +58,12 @@ export const syncReply = z.object({
   host_cert: z.optional(envelope),
   bundle: z.optional(envelope),
   spec: z.optional(hostSpec),
+  /** Ops this host has not answered yet, oldest first: offered again until a return for them is acknowledged. */
+  ops: z.optional(z.array(envelope).check(z.maxLength(64))),
+  /** Ids of ops that were cancelled. A courier's hint: it stops what has not started or is running, it can start nothing. */
+  cancelled: z.optional(z.array(text(32)).check(z.maxLength(256))),
+  /** Highest ledger generation this host ever sent; above the box's own means that an old copy was put back. */
+  ledger_generation: z.optional(counter),
   /** The hub lacks what this box holds: put it in the next request's `offer`. */
   want_offer: z.optional(z.boolean()),
 });

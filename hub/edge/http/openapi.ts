@@ -11,6 +11,7 @@ import { tokenItem } from "../../../shared/protocol/api/login.ts";
 import { envelope, fleetId, hostId, keyId, sha256Hex } from "../../../shared/protocol/fields.ts";
 import { problem } from "../../../shared/protocol/problem.ts";
 import { hostSpec } from "../../../shared/protocol/spec.ts";
+import { SYNC_REQUEST_BYTES_MAX, syncReply, syncRequest } from "../../../shared/protocol/sync.ts";
 import type { Capability } from "../../core/access/capability.ts";
 import { defineRoute, type Route } from "./route.ts";
 
@@ -47,9 +48,25 @@ const PATTERNS = new Map<unknown, RegExp>([
 const ALWAYS: readonly FaultCode[] = ["bad_request", "rate_limited"];
 const SECURED: readonly FaultCode[] = ["unauthenticated", "denied"];
 
-export function openApiDocument(routes: readonly Route[], version: string): JsonObject {
+export type Described = Omit<Route, "handle">;
+
+/** The server answers sync before its router: it is described here instead of registered. */
+const SYNC: Described = {
+  method: "POST",
+  path: "/agent/v1/sync",
+  capability: "agent",
+  summary: "A box's one poll: what it holds and has to say, for what is newer. Held for up to wait_ms while nothing is",
+  bodyBytesMax: SYNC_REQUEST_BYTES_MAX,
+  msgpack: true,
+  bodySchema: syncRequest,
+  querySchema: undefined,
+  replies: { 200: { what: "What is newer, and how far the outbox is durable", schema: syncReply } },
+  errors: ["revoked", "unavailable"],
+};
+
+export function openApiDocument(routes: readonly Described[], version: string): JsonObject {
   const paths: Record<string, Record<string, Json>> = {};
-  for (const route of routes) (paths[route.path] ??= {})[route.method.toLowerCase()] = operationOf(route);
+  for (const route of [...routes, SYNC]) (paths[route.path] ??= {})[route.method.toLowerCase()] = operationOf(route);
   const schemas = Object.fromEntries([...NAMED].map(([schema, name]) => [name, jsonSchema(schema, "output", schema)]).toSorted(([a], [b]) => String(a).localeCompare(String(b))));
   return {
     openapi: "3.1.0",
@@ -74,17 +91,18 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
 
 /** Serves the description of all routes, its own included. */
 export function openApiRoute(all: () => readonly Route[], version: string): Route {
-  let text: string | undefined;
-  return defineRoute(
+  const made: { text?: string } = {};
+  const self: Route = defineRoute(
     { method: "GET", path: "/openapi.json", capability: "open", summary: "This description, OpenAPI 3.1", bodyBytesMax: 0, replies: { 200: { what: "The document", type: "application/json" } } },
     async () => {
-      text ??= JSON.stringify(openApiDocument(all(), version));
-      return new Response(text, { headers: { "content-type": "application/json", "cache-control": "public, max-age=300", "x-content-type-options": "nosniff" } });
+      made.text ??= JSON.stringify(openApiDocument([...all().filter((route) => route.path !== self.path), self], version));
+      return new Response(made.text, { headers: { "content-type": "application/json", "cache-control": "public, max-age=300", "x-content-type-options": "nosniff" } });
     },
   );
+  return self;
 }
 
-function operationOf(route: Route): JsonObject {
+function operationOf(route: Described): JsonObject {
   const parameters = [...pathParameters(route.path), ...queryParameters(route), ...headerParameters(route)];
   return {
     operationId: operationId(route),
@@ -100,7 +118,7 @@ function operationOf(route: Route): JsonObject {
 }
 
 /** `GET /api/v1/hosts/{host_id}/spec` → `get_hosts_host_id_spec`. */
-function operationId({ method, path }: Route): string {
+function operationId({ method, path }: Described): string {
   const words = path.replace(/^\/(?:api|agent|enroll)\/v\d+/, (prefix) => (prefix.startsWith("/api") ? "" : prefix.slice(0, prefix.lastIndexOf("/")))).match(/[A-Za-z0-9_]+/g) ?? [];
   return [method.toLowerCase(), ...words].join("_").replaceAll("-", "_");
 }
@@ -116,14 +134,14 @@ function pathParameters(path: string): readonly Json[] {
   return [...path.matchAll(/\{([a-z0-9_]+)\}/g)].map((match) => ({ name: match[1] ?? "", in: "path", required: true, schema: { type: "string" } }));
 }
 
-function queryParameters(route: Route): readonly Json[] {
+function queryParameters(route: Described): readonly Json[] {
   if (route.querySchema === undefined) return [];
   const schema = jsonSchema(route.querySchema, "input");
   const required = Array.isArray(schema["required"]) ? schema["required"] : [];
   return Object.entries(isObject(schema["properties"]) ? schema["properties"] : {}).map(([name, property]) => ({ name, in: "query", required: required.includes(name), schema: property ?? {} }));
 }
 
-function headerParameters({ method, path, replies: wanted }: Route): readonly Json[] {
+function headerParameters({ method, path, replies: wanted }: Described): readonly Json[] {
   const header = (name: string, required: boolean, description: string): Json => ({ name, in: "header", required, description, schema: { type: "string", maxLength: 128 } });
   const found: Json[] = [];
   if (method === "POST" && path.startsWith("/api/") && wanted[201] !== undefined) found.push(header("idempotency-key", false, "8 to 64 letters, digits, - or _. The same key with the same body gets the first answer; with another body, 409."));
@@ -132,13 +150,13 @@ function headerParameters({ method, path, replies: wanted }: Route): readonly Js
   return found;
 }
 
-function requestBody(route: Route): Json {
+function requestBody(route: Described): Json {
   if (route.bodyForm !== undefined && route.bodyForm !== "json" && route.bodySchema === undefined) return { required: true, content: { "application/octet-stream": {} } };
   const schema = route.bodySchema === undefined ? {} : jsonSchema(route.bodySchema, "input");
   return { required: true, content: { "application/json": { schema }, ...(route.msgpack === true ? { "application/msgpack": { schema } } : {}) } };
 }
 
-function replies(route: Route): JsonObject {
+function replies(route: Described): JsonObject {
   return Object.fromEntries(
     Object.entries(route.replies).map(([status, { what, schema, type }]) => {
       const media = schema === undefined ? {} : { schema: jsonSchema(schema, "output") };
@@ -149,7 +167,7 @@ function replies(route: Route): JsonObject {
 }
 
 /** One reply per status, naming the codes that can be behind it. */
-function errors(route: Route): JsonObject {
+function errors(route: Described): JsonObject {
   const codes = [...ALWAYS, ...(route.capability === "open" ? [] : SECURED), ...(route.bodyBytesMax === 0 ? [] : (["too_large"] as const)), ...(route.errors ?? [])];
   const byStatus = Map.groupBy(new Set(codes), (code) => FAULTS[code].status);
   return Object.fromEntries(
