@@ -24,6 +24,7 @@ export const OPERATOR_TABLES: Tables = {
   key: () => import("./table/key.ts"),
   login: () => import("./table/login.ts"),
   man: () => import("./table/man.ts"),
+  plan: () => import("./table/plan.ts"),
   publish: () => import("./table/publish.ts"),
   secret: () => import("./table/secret.ts"),
   status: () => import("./table/status.ts"),
