@@ -211,6 +211,43 @@ describe("attack 38: links planted at the target or on the way", () => {
     expect(readFileSync(`${dir}/shadow`, "utf8")).toBe("secret");
   });
 
+  test.skipIf(!isRoot)("a hard link in somebody's own directory is not even copied: its bytes would be theirs to read", async () => {
+    writeFileSync(`${dir}/shadow`, "secret", { mode: 0o600 });
+    mkdirSync(`${dir}/home`);
+    linkSync(`${dir}/shadow`, `${dir}/home/.profile`);
+    chownSync(`${dir}/home`, MALLORY, MALLORY);
+    const step: FileStep = {
+      do: "file.attributes",
+      reason: "test",
+      path: `${dir}/home/.profile`,
+      mode: 0o644,
+      owner: MALLORY,
+      group: undefined,
+      followSymlinks: false,
+    };
+    expect(await codeOf(() => fileProvider.apply(contextOf(), step))).toBe("file_unsafe");
+    expect(statSync(`${dir}/shadow`)).toMatchObject({ uid: 0, nlink: 2 });
+    expect(statSync(`${dir}/home/.profile`).mode & 0o777).toBe(0o600);
+  });
+
+  test("a new directory that is swapped for another before it is given away is not given away", async () => {
+    mkdirSync(`${dir}/victim`, { mode: 0o700 });
+    writeFileSync(`${dir}/victim/file`, "");
+    const racing: Files = {
+      ...world.files,
+      openDir(op, path) {
+        if (path.endsWith("/new")) {
+          renameSync(`${dir}/new`, `${dir}/away`);
+          renameSync(`${dir}/victim`, `${dir}/new`);
+        }
+        return world.files.openDir(op, path);
+      },
+    };
+    const step = { do: "directory.make", reason: "test", path: `${dir}/new`, mode: 0o777, owner: undefined, group: undefined, parents: false } as const;
+    expect(await codeOf(() => directoryProvider.apply(contextOf(racing), step))).toBe("file_unsafe");
+    expect(statSync(`${dir}/new`).mode & 0o777).toBe(0o700);
+  });
+
   test("attributes of a link are never set through it", async () => {
     writeFileSync(`${dir}/shadow`, "secret", { mode: 0o600 });
     symlinkSync(`${dir}/shadow`, `${dir}/motd`);

@@ -101,7 +101,9 @@ function makeOne(context: ProviderContext, place: Place, path: string, mode: num
   const handle = files.openDir("directory.make", place.at);
   try {
     const made = handle.stat();
-    if (made.uid !== self.uid) throw new Fault("file_unsafe", `Cannot make ${path}: it was swapped while it was made`);
+    // Whoever owns the parent may have put another directory in its place, which is not to be given away.
+    if (made.uid !== self.uid || files.list("directory.make", handle.path).length > 0)
+      throw new Fault("file_unsafe", `Cannot make ${path}: it was swapped while it was made`);
     setOn(context, handle, made, { uid: uid ?? made.uid, gid: gid ?? made.gid, mode });
     handle.sync();
   } finally {

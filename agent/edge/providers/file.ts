@@ -167,7 +167,9 @@ function setAttributes(context: ProviderContext, step: Attribute): void {
       mode: step.mode ?? stat.mode,
     };
     if (stat.links > 1) {
-      // Another name of the same file may be somebody's plant: a hard link to /etc/shadow is not to be opened to the world.
+      // Another name of the same file may be somebody's plant: a hard link to /etc/shadow is not to be opened to the world. Where
+      // only root can make links it is root's own: there the file is cut loose. Elsewhere even a copy would give its bytes away.
+      if (!place.isPrivate) throw new Fault("file_unsafe", `Cannot change ${step.path}: it is a hard link in a directory that others may write`);
       writeFile(world, "file.attributes", place, streamContent(handle, stat.size), wanted, context.swept);
       return;
     }

@@ -46,6 +46,8 @@ export interface Place {
   /** Without links. */
   readonly real: string;
   readonly isShared: boolean;
+  /** Nobody but root and the agent can put anything there, or could have. */
+  readonly isPrivate: boolean;
 }
 
 const HANDLES_MAX = 256;
@@ -85,6 +87,7 @@ export class ParentDirs {
       dir: node.handle,
       real: node.real === "/" ? `/${name}` : `${node.real}/${name}`,
       isShared: node.isShared,
+      isPrivate: !node.isShared && node.hazards.length === 0,
     };
   }
 
