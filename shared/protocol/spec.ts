@@ -3,7 +3,11 @@ import { counter, hostId, wallMs } from "./fields.ts";
 
 const daily = z.string().check(z.regex(/^([01]\d|2[0-3]):[0-5]\d$/));
 /** `days` are 0 (Sunday) … 6; `from` and `to` are local wall-clock times of the box; a window may pass midnight. */
-export const window = z.strictObject({ days: z.array(z.int().check(z.minimum(0), z.maximum(6))).check(z.minLength(1), z.maxLength(7)), from: daily, to: daily });
+export const window = z.strictObject({
+  days: z.array(z.int().check(z.minimum(0), z.maximum(6))).check(z.minLength(1), z.maxLength(7)),
+  from: daily,
+  to: daily,
+});
 export type Window = z.infer<typeof window>;
 
 /**

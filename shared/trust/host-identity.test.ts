@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { base64url } from "../core/bytes.ts";
 import { FLEET_MADE_MS, refusalOf, testBoxKey, testFleet, testHost, testKey, testToken, valueOf } from "../sim/test-fleet.ts";
-import { GRANT_LIFETIME_MS_MAX, verifyAdmission, verifyGrant, verifyHostCert, verifyMine, verifySuccessor } from "./host-identity.ts";
+import { checkKnown, GRANT_LIFETIME_MS_MAX, verifyAdmission, verifyGrant, verifyHostCert, verifyMine, verifySuccessor } from "./host-identity.ts";
 import { spellKey } from "./keys.ts";
 import { admissionPayload } from "./payloads.ts";
 import { signPayload } from "./sign-payload.ts";
@@ -52,6 +52,14 @@ describe("the next certificate of a host", () => {
     expect([judge(3), judge(2)]).toEqual(["version_not_newer", "version_not_newer"]));
   test("host_mismatch: another host's", () => expect(judge(4, two)).toBe("host_mismatch"));
   test("fleet_mismatch: another fleet's", () => expect(refusalOf(verifySuccessor(current, foreign.identity(one, { serial: 4 })))).toBe("fleet_mismatch"));
+});
+
+describe("a host that the workstation remembers", () => {
+  const judge = (serial: number, known?: { serial: number; revoked: boolean }) => refusalOf(checkKnown(known, fleet.identity(one, { serial })));
+  test("accepted: never seen, the same serial, a newer one", () =>
+    expect([judge(1), judge(3, { serial: 3, revoked: false }), judge(4, { serial: 3, revoked: false })]).toEqual(["accepted", "accepted", "accepted"]));
+  test("below_floor: the hub shows the certificate from before a relabelling", () => expect(judge(2, { serial: 3, revoked: false })).toBe("below_floor"));
+  test("host_revoked: the hub says nothing of a revocation", () => expect(judge(9, { serial: 3, revoked: true })).toBe("host_revoked"));
 });
 
 describe("on the box", () => {

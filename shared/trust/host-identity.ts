@@ -44,6 +44,23 @@ export function verifySuccessor(current: HostIdentity, next: HostIdentity): Verd
   return accept(next);
 }
 
+/** What a workstation remembers of a host: the highest serial it has seen, and whether its operator revoked the host. */
+export interface KnownHost {
+  readonly serial: number;
+  readonly revoked: boolean;
+}
+
+/**
+ * An operator's signature outlives a relabelling and a revocation, so a hub could show an old certificate of a host to have it
+ * sent what it may no longer have. The workstation's own memory stands against that.
+ */
+export function checkKnown(known: KnownHost | undefined, identity: HostIdentity): Verdict<HostIdentity> {
+  if (known?.revoked === true) return refuse("host_revoked", `${identity.hostId} was revoked on this workstation`);
+  if (known !== undefined && identity.serial < known.serial)
+    return refuse("below_floor", `certificate ${identity.serial}, and ${known.serial} was already seen here`);
+  return accept(identity);
+}
+
 /** On the box: is this identity mine, with the keys that I hold? */
 export function verifyMine(identity: HostIdentity, mine: { readonly signingKey: Uint8Array; readonly boxKey: Uint8Array }): Verdict<HostIdentity> {
   if (identity.hostId !== hostIdOf(mine.signingKey)) return refuse("host_mismatch", `it names ${identity.hostId}, this is ${hostIdOf(mine.signingKey)}`);

@@ -114,3 +114,60 @@ export const BUNDLE_STEP_MAX = 1_000_000;
 /** Inside a sealed box: bound to host and bundle, so that a blob cannot be moved to another host, name or version. */
 export const sealedSecrets = z.strictObject({ v: z.literal(1), fleet_id: fleetId, host_id: hostId, bundle: counter, secrets: z.record(name, text(32 * 1024)) });
 export type SealedSecrets = z.infer<typeof sealedSecrets>;
+
+export const opId = z.string().check(z.regex(/^o-[a-z2-7]{16}$/));
+/** One box, one guest of a box, or an expression that each box decides for itself. */
+export const opTarget = z.union([
+  z.strictObject({ host_id: hostId }),
+  z.strictObject({ host_id: hostId, guest_id: name }),
+  z.strictObject({ expr: z.string().check(z.minLength(1), z.maxLength(64 * 1024)) }),
+]);
+export type OpTarget = z.infer<typeof opTarget>;
+export const OP_LIFETIME_MS_MAX = 30 * 24 * 3_600_000;
+export const OP_FUTURE_MS_MAX = 5 * 60_000;
+
+/** One signed instruction. `params` is checked by the kind's own strict schema (shared/ops). Lifetime at most 30 days. */
+export const opPayload = z.strictObject({
+  v: z.literal(1),
+  fleet_id: fleetId,
+  id: opId,
+  kind: z.string().check(z.regex(/^[a-z]+(?:\.[a-z]+(?:-[a-z]+)*)?$/), z.maxLength(64)),
+  target: opTarget,
+  params: z.record(text(64), z.unknown()),
+  nonce: bytes32,
+  issued_at: wallMs,
+  expires_at: wallMs,
+  reason: z.optional(text(512)),
+});
+export type OpPayload = z.infer<typeof opPayload>;
+
+/**
+ * One host's signed answer, or a part of it. `part` counts from 0 per op and host; every state but `running` is final, and there is
+ * exactly one final record. `op_sha256` is over the op's payload bytes: an answer cannot be moved to another op.
+ */
+export const returnPayload = z.strictObject({
+  v: z.literal(1),
+  fleet_id: fleetId,
+  host_id: hostId,
+  op_id: opId,
+  op_sha256: sha256Hex,
+  part: counter,
+  state: z.enum(["running", "done", "failed", "refused", "busy", "interrupted", "cancelled", "expired"]),
+  at: wallMs,
+  /** Why, when refused, failed or interrupted: a refusal or fault code. */
+  code: z.optional(text(64)),
+  detail: z.optional(text(2_048)),
+  exit: z.optional(z.nullable(z.int())),
+  signal: z.optional(text(16)),
+  duration_ms: z.optional(counter),
+  /** Base64 of what the program wrote since the part before. */
+  stdout: z.optional(text(192 * 1024)),
+  stderr: z.optional(text(192 * 1024)),
+  /** Bytes beyond the cap were dropped. */
+  truncated: z.optional(z.boolean()),
+  /** The kind's own result. */
+  data: z.optional(z.unknown()),
+  /** Head of the box's hash-chained log of ops after this entry. */
+  log: z.optional(z.strictObject({ seq: counter, hash: sha256Hex })),
+});
+export type ReturnPayload = z.infer<typeof returnPayload>;

@@ -20,6 +20,7 @@ export const REFUSALS = {
   // binding
   fleet_mismatch: "It was signed for another fleet.",
   host_mismatch: "It was signed for another host.",
+  host_revoked: "This host was revoked here.",
   key_mismatch: "The keys named in it are not this host's keys.",
   // time and order
   expired: "Its validity has ended.",
@@ -42,6 +43,15 @@ export const REFUSALS = {
   join_code_damaged: "The join code was not copied whole.",
   join_code_malformed: "This is not a join code.",
   join_code_newer: "The join code was made by a newer felhom.",
+  // ops
+  op_target_mismatch: "It is not aimed at this host.",
+  op_replayed: "Its id or nonce was already seen on this host.",
+  op_kind_unknown: "This program does not know that kind of op.",
+  op_params: "Its parameters do not match the kind's schema.",
+  op_policy: "This host's local policy does not allow it.",
+  op_precondition: "A precondition of this host does not hold: no free disk, or a lock is held.",
+  op_ledger_unsafe: "The record of what was already done was damaged or put back to an older copy; only a signed recovery is taken.",
+  op_clock_unset: "This host's clock is behind something it already accepted, so validity cannot be judged.",
   // bundle content
   blob_mismatch: "A file's bytes are not those the manifest names.",
   blob_missing: "A file that the manifest names has not been fetched.",

@@ -19,7 +19,17 @@ export type GrantItem = z.infer<typeof grantItem>;
  * GET /api/v1/bundles → `page("BundleList", bundleItem)`, newest first; GET /api/v1/bundles/{version} → `one("Bundle", bundleDetail)`.
  * POST /api/v1/bundles { envelope } → 201 `one("Bundle", bundleItem)`; 422 `blob_missing` while a named blob is not stored.
  */
-export const bundleItem = z.object({ version: counter, created_at: wallMs, expires_at: wallMs, message: text(512), files: counter, bytes: counter, signers: z.array(text(64)), received_at: wallMs, hosts_in_force: counter });
+export const bundleItem = z.object({
+  version: counter,
+  created_at: wallMs,
+  expires_at: wallMs,
+  message: text(512),
+  files: counter,
+  bytes: counter,
+  signers: z.array(text(64)),
+  received_at: wallMs,
+  hosts_in_force: counter,
+});
 export type BundleItem = z.infer<typeof bundleItem>;
 export const bundleDetail = z.object({ ...bundleItem.shape, envelope });
 export type BundleDetail = z.infer<typeof bundleDetail>;
@@ -59,11 +69,28 @@ export const EVENT_KINDS = [
   "hub.limit-hit",
   "agent.event",
 ] as const;
-export const eventItem = z.object({ seq: counter, at: wallMs, kind: z.enum(EVENT_KINDS), host_id: z.nullable(text(32)), host_name: z.nullable(name), data: z.record(text(64), z.union([text(2_048), z.number(), z.boolean(), z.null()])) });
+export const eventItem = z.object({
+  seq: counter,
+  at: wallMs,
+  kind: z.enum(EVENT_KINDS),
+  host_id: z.nullable(text(32)),
+  host_name: z.nullable(name),
+  data: z.record(text(64), z.union([text(2_048), z.number(), z.boolean(), z.null()])),
+});
 export type EventItem = z.infer<typeof eventItem>;
 
 /** GET /api/v1/audit → `page("AuditList", auditItem)`, newest first; GET /api/v1/audit/verification → `one("AuditVerification", auditVerification)`. Append-only; every mutation has exactly one row. `hash` chains rows: SHA-256 over the previous hash and this row's fields. */
-export const auditItem = z.object({ seq: counter, at: wallMs, actor: text(128), from: text(64), action: text(64), target: text(128), outcome: text(64), data: text(4_096), hash: sha256Hex });
+export const auditItem = z.object({
+  seq: counter,
+  at: wallMs,
+  actor: text(128),
+  from: text(64),
+  action: text(64),
+  target: text(128),
+  outcome: text(64),
+  data: text(4_096),
+  hash: sha256Hex,
+});
 export type AuditItem = z.infer<typeof auditItem>;
 
 /** The hub walked its chain: from `anchor` (what was pruned; sequence 0 and zeros at first) to `head`. Remember heads elsewhere: a hub that rewrites everything can only be caught by one. */

@@ -19,7 +19,14 @@ export const setupRequest = z.strictObject({ setup_token: text(128), root: envel
 
 /** POST /api/v1/tokens → 201 `tokenCreated`; GET → `page("TokenList", tokenItem)`; DELETE /api/v1/tokens/{id} → 204. Every POST that creates takes `idempotency-key`. */
 export const tokenCreate = z.strictObject({ name, role: accessRole, expires_at: z.optional(wallMs) });
-export const tokenItem = z.object({ id: opaqueId, name, role: accessRole, created_at: wallMs, expires_at: z.nullable(wallMs), last_used_at: z.nullable(wallMs) });
+export const tokenItem = z.object({
+  id: opaqueId,
+  name,
+  role: accessRole,
+  created_at: wallMs,
+  expires_at: z.nullable(wallMs),
+  last_used_at: z.nullable(wallMs),
+});
 export type TokenItem = z.infer<typeof tokenItem>;
 /** The token is shown this once. */
 export const tokenCreated = z.object({ id: opaqueId, token: text(128) });
