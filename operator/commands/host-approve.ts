@@ -32,10 +32,11 @@ export const run: Run = async (call) => {
   const name = optionText(call, "name") ?? enrollment.statement.name;
   const labels = readLabels(optionList(call, "label"));
   const hosts = await take(listHosts(hub));
+  checkNew(hosts, pending.item.host_id);
   checkNameFree(hosts, name, pending.item.host_id);
   if (isHuman(call.globals)) hint(call, introduction(call, pending, { name, labels, nowMs }));
   if (!call.globals.dryRun) await compare(call, enrollment);
-  const payload = firstCertificate(enrollment, { root, name, labels, serial: nextSerial(hosts, pending.item.host_id), nowMs });
+  const payload = firstCertificate(enrollment, { root, name, labels, serial: 1, nowMs });
   const data = { id: payload.host_id, name, labels, words: enrollment.words.join("-"), requestId: pending.item.request_id, serial: payload.serial, dryRun: call.globals.dryRun };
   if (call.globals.dryRun) {
     present(call, { kind: "Approval", data, human: () => "  Nothing was signed: this was a dry run." });
@@ -52,11 +53,12 @@ export const run: Run = async (call) => {
   return 0;
 };
 
-/** Serials only grow, also when a revoked or reset host asks again: then the operator's relabel flow knows the old one. */
-function nextSerial(hosts: readonly HostItem[], hostId: string): number {
+/** One host id is approved once: a revoked box comes back with new keys only, as `host revoke` said it would. */
+function checkNew(hosts: readonly HostItem[], hostId: string): void {
   const known = hosts.find((host) => host.host_id === hostId);
-  if (known !== undefined && known.health !== "revoked") throw new Fault("conflict", `Cannot approve ${known.name}: this host is already in the fleet`, { remedy: `felhom host show ${known.host_id}` });
-  return 1;
+  if (known === undefined) return;
+  if (known.health !== "revoked") throw new Fault("conflict", `Cannot approve ${known.name}: this host is already in the fleet`, { remedy: `felhom host show ${known.host_id}` });
+  throw new Fault("conflict", `Cannot approve ${known.name}: these keys were revoked`, { remedy: "Remove the identity directory on the box and enroll it again: it then makes new keys." });
 }
 
 /** Settings and states go by name: two hosts of one name would share them. */

@@ -1,5 +1,6 @@
 import { Fault } from "../../shared/core/fault.ts";
 import { sha256Hex } from "../../shared/core/sha256.ts";
+import { inParallel } from "../core/in-parallel.ts";
 import { missingBlobs, uploadBlob } from "./hub-api.ts";
 import type { HubConnection } from "./hub-connection.ts";
 
@@ -30,14 +31,10 @@ export async function planUpload(hub: HubConnection, blobs: readonly Blob[]): Pr
 }
 
 export async function upload(hub: HubConnection, plan: UploadPlan, onBytes: (bytes: number) => void): Promise<void> {
-  const queue = [...plan.blobs];
-  const worker = async (): Promise<void> => {
-    for (let blob = queue.shift(); blob !== undefined && !hub.target.stop.aborted; blob = queue.shift()) {
-      const bytes = blob.read();
-      if (sha256Hex(bytes) !== blob.sha256) throw new Fault("conflict", `Cannot publish ${blob.path}: it changed while it was being published`, { remedy: "Run the command again." });
-      await uploadBlob(hub, blob.sha256, bytes);
-      onBytes(blob.size);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(UPLOADS_AT_ONCE, plan.blobs.length) }, worker));
+  await inParallel(plan.blobs, UPLOADS_AT_ONCE, async (blob) => {
+    const bytes = blob.read();
+    if (sha256Hex(bytes) !== blob.sha256) throw new Fault("conflict", `Cannot publish ${blob.path}: it changed while it was being published`, { remedy: "Run the command again." });
+    await uploadBlob(hub, blob.sha256, bytes);
+    onBytes(blob.size);
+  });
 }
