@@ -3,6 +3,7 @@ import type { FactValue } from "../../../shared/protocol/report.ts";
 import type { FileStat } from "../../../shared/ports/files.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { factRefusal } from "../../core/facts/facts.ts";
+import { NOBODY_ELSE, ParentDirs } from "../providers/parent-dirs.ts";
 import { listNames } from "./collector.ts";
 
 /**
@@ -19,6 +20,7 @@ const NAME = /^([A-Za-z][A-Za-z0-9_]{0,63})(?:\.[A-Za-z0-9]{1,8})?$/;
 export async function collectCustom(world: World, dirs: readonly string[]): Promise<FactValue> {
   const facts: Record<string, FactValue> = {};
   const errors: Record<string, FactValue> = {};
+  const parents = new ParentDirs(world.files, world.self);
   for (const dir of dirs) {
     for (const file of listNames(world, dir).slice(0, FILES_MAX)) {
       const name = NAME.exec(file)?.[1];
@@ -27,33 +29,30 @@ export async function collectCustom(world: World, dirs: readonly string[]): Prom
         continue;
       }
       try {
-        facts[name] = await factOf(world, dir, file);
+        facts[name] = await factOf(world, parents, dir, file);
       } catch (error) {
         errors[name] = flatten(error);
       }
     }
   }
+  parents.close();
   return Object.keys(errors).length === 0 ? facts : { ...facts, errors };
 }
 
-async function factOf(world: World, dir: string, file: string): Promise<FactValue> {
+async function factOf(world: World, parents: ParentDirs, dir: string, file: string): Promise<FactValue> {
   const path = `${dir}/${file}`;
-  const stat = world.files.stat("facts.custom", path);
-  const dirStat = world.files.stat("facts.custom", dir);
-  if (stat === undefined || dirStat === undefined) throw new Error(`${path} went away`);
-  for (const [what, of] of [
-    [path, stat],
-    [dir, dirStat],
-  ] as const) {
-    const refusal = changeable(world, of);
-    if (refusal !== undefined) throw new Error(`${what} ${refusal}`);
-  }
+  // Throws when a directory on the way, or a link in it, is not ours alone to change.
+  const { at } = parents.place("facts.custom", path, NOBODY_ELSE);
+  const stat = world.files.stat("facts.custom", at);
+  if (stat === undefined) throw new Error(`${path} went away`);
+  const refusal = changeable(world, stat);
+  if (refusal !== undefined) throw new Error(`${path} ${refusal}`);
   if (stat.kind !== "file") throw new Error(`${path} is not a regular file`);
   const bytes =
     (stat.mode & 0o111) === 0 || file.endsWith(".json") ? world.files.read("facts.custom", path, { bytesMax: BYTES_MAX }) : await outputOf(world, path);
   const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  const refusal = factRefusal(value);
-  if (refusal !== undefined) throw new Error(`${path} holds ${refusal}`);
+  const odd = factRefusal(value);
+  if (odd !== undefined) throw new Error(`${path} holds ${odd}`);
   return isFact(value) ? value : null;
 }
 

@@ -112,8 +112,14 @@ export class Accounts {
     }
   }
 
+  /** A system without the file has no local accounts; one whose file cannot be read is a failure. */
   #read(path: string): string {
-    return new TextDecoder().decode(this.#world.files.read("accounts.read", path, { bytesMax: DATABASE_BYTES_MAX, follow: true }));
+    try {
+      return new TextDecoder().decode(this.#world.files.read("accounts.read", path, { bytesMax: DATABASE_BYTES_MAX, follow: true }));
+    } catch (error) {
+      if (isFault(error, "file_missing")) return "";
+      throw error;
+    }
   }
 }
 
