@@ -8,6 +8,7 @@
  */
 import { base64url } from "../core/bytes.ts";
 import type { Check } from "../core/health.ts";
+import type { Peer } from "../ports/net.ts";
 import type { AccessRole } from "../protocol/api/login.ts";
 import { sign, type SigningKey } from "../trust/keys.ts";
 import type { Route } from "../../hub/edge/http/route.ts";
@@ -45,6 +46,8 @@ export interface TestHub extends Disposable {
   readonly agents: Agents;
   readonly routes: readonly Route[];
   readonly settings: HubSettings;
+  /** The server's own handler, for requests that `ask` would not make. */
+  handle(request: Request, peer: Peer): Promise<Response>;
   fetch(method: string, path: string, ask?: Ask): Promise<Response>;
   ask(method: string, path: string, ask?: Ask): Promise<Reply>;
   /** Gives the hub its fleet, with the setup token that was put there. */
@@ -102,6 +105,7 @@ export async function testHub(options: Omit<TestWorldOptions, "clock"> & { reado
       return running.routes;
     },
     settings,
+    handle: async (incoming, peer) => running.handle(incoming, peer),
     fetch: async (method, path, ask = {}) => running.handle(request(method, path, ask), { address: "192.0.2.7", hold: () => {} }),
     ask: async (method, path, ask = {}) => {
       const response = await self.fetch(method, path, ask);

@@ -77,10 +77,7 @@ export class Sync {
     const body = msgpack ? readBytes(request, SYNC_REQUEST_BYTES_MAX) : readText(request, SYNC_REQUEST_BYTES_MAX);
     // One promise from here to the answer, however long that is held: a chain of them would cost as much as the rest.
     const { promise, resolve } = Promise.withResolvers<Response>();
-    body.then(
-      (bytes) => this.#received(sha256, credential, bytes, peer, request, resolve),
-      (error: unknown) => resolve(this.#failed(error)),
-    );
+    body.then((bytes) => this.#received(sha256, credential, bytes, peer, request, resolve)).catch((error: unknown) => resolve(this.#failed(error)));
     return promise;
   }
 
