@@ -1,7 +1,7 @@
 /**
  * Who waits for events. A follower holds a position, not a queue: it reads on from the last sequence it was given, a page at a time, as
  * fast as its own connection takes them. So a slow client costs one small object however much happens, and nothing is ever dropped
- * from the middle. One look-up a second serves all followers; the operator API wakes them at once.
+ * from the middle. One look-up a second serves all followers, and none is made while nobody follows.
  */
 import type { Clock } from "../../../shared/ports/clock.ts";
 
@@ -11,13 +11,16 @@ const LOOK_EVERY_MS = 1_000;
 export class EventFeed {
   readonly #clock: Clock;
   readonly #newest: () => Promise<number>;
+  readonly #isOver: () => boolean;
   readonly #waiters = new Set<Waiter>();
   #followers = 0;
   #looking = false;
 
-  constructor(clock: Clock, newest: () => Promise<number>) {
+  /** `isOver`: the hub is stopping, so nobody waits any more. */
+  constructor(clock: Clock, newest: () => Promise<number>, isOver: () => boolean) {
     this.#clock = clock;
     this.#newest = newest;
+    this.#isOver = isOver;
   }
 
   get followers(): number {
@@ -33,11 +36,6 @@ export class EventFeed {
 
   leave(): void {
     this.#followers -= 1;
-  }
-
-  /** Something was committed: everybody looks now. */
-  wake(): void {
-    for (const waiter of this.#waiters) waiter.wake();
   }
 
   /** Resolves when there is an event after `seenSeq`, after `ms`, or when `stop` aborts: whichever is first. */
@@ -58,11 +56,11 @@ export class EventFeed {
     try {
       while (this.#waiters.size > 0) {
         const newest = await this.#newest();
-        for (const waiter of this.#waiters) if (waiter.seenSeq < newest) waiter.wake();
+        for (const waiter of this.#waiters) if (waiter.seenSeq < newest || this.#isOver()) waiter.wake();
         await this.#clock.sleep(LOOK_EVERY_MS, never);
       }
     } catch {
-      this.wake();
+      for (const waiter of this.#waiters) waiter.wake();
     } finally {
       this.#looking = false;
     }

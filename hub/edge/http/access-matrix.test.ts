@@ -74,13 +74,13 @@ const OPENS: Readonly<Record<string, readonly Least[]>> = {
 
 const routesOf = (hub: TestHub): string[] => ["POST /agent/v1/sync", ...hub.routes.map(({ method, path }) => `${method} ${path}`)];
 
-test("every route has a row, and every row a route", async () => {
+test("attack 55: every route has a row, and every row a route", async () => {
   using hub = await testHub();
   expect([...new Set(routesOf(hub))].toSorted()).toEqual(Object.keys(ROWS).toSorted());
 });
 
 for (const [kind, opens] of Object.entries(OPENS)) {
-  test(`${kind}: opens ${opens.join(", ")} routes and no other`, async () => {
+  test(`attack 54: ${kind} opens ${opens.join(", ")} routes and no other`, async () => {
     using hub = await testHub();
     const credentials = await makeCredentials(hub);
     const wrong: string[] = [];

@@ -85,6 +85,16 @@ test("attack 86: a revoked token stops seeing within five seconds", async () => 
   expect(text).not.toContain("secret");
 });
 
+test("H13: a hub that stops ends its streams within a second", async () => {
+  using hub = await testHub();
+  const stream = await hub.fetch("GET", "/api/v1/events/stream", { token: await hub.token("viewer") });
+  const text = follow(hub, stream, (seen) => seen.includes("[end]"), 100);
+  const started = hub.world.clock.monoMs();
+  hub.hub.courier.stop();
+  expect(await text).toEndWith("[end]");
+  expect(hub.world.clock.monoMs() - started).toBeLessThanOrEqual(1_100);
+});
+
 test("followers are bounded, and one that leaves makes room", async () => {
   using hub = await testHub();
   const token = await hub.token("viewer");

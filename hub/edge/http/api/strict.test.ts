@@ -53,6 +53,18 @@ test("attack 53: another type is not converted, a key given twice is not chosen 
   expect((await hub.ask("GET", "/api/v1/tokens", { token })).json.items).toEqual([]);
 });
 
+test("attack 52: another verb, an overriding header or another spelling of a path is another request, and refused", async () => {
+  using hub = await testHub();
+  const token = await hub.logIn();
+  const status = async (method: string, path: string, headers: Record<string, string> = {}) => (await hub.ask(method, path, { token, headers })).status;
+  expect((await hub.ask("PUT", "/api/v1/tokens", { token })).headers.get("allow")).toBe("GET, POST");
+  for (const method of ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND"]) expect([method, await status(method, "/api/v1/hosts")]).toEqual([method, 405]);
+  for (const header of ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"]) expect([header, await status("GET", "/api/v1/hosts", { [header]: "DELETE" })]).toEqual([header, 400]);
+  for (const path of ["/api/v1/hosts/", "//api/v1/hosts", "/api//v1/hosts", "/API/v1/hosts", "/api/v1/Hosts", "/api/v1%2fhosts", "/api/v1/hosts%00", "/api/v1/hosts;x=1", "/api/v1/%68osts", "/api/v1/hosts.json"]) {
+    expect([path, await status("GET", path)]).toEqual([path, 404]);
+  }
+});
+
 test("attack 53: a query parameter that is unknown, or given twice, is refused", async () => {
   using hub = await testHub();
   const token = await hub.logIn();
