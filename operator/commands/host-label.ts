@@ -5,6 +5,7 @@ import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { mark } from "../../shared/cli/glyph.ts";
 import { hint, present } from "../../shared/cli/present.ts";
 import { Fault } from "../../shared/core/fault.ts";
+import { checkKnown } from "../../shared/trust/host-identity.ts";
 import { mustVerify } from "../../shared/trust/must-verify.ts";
 import { argList, argText, optionText } from "../core/cli/option-values.ts";
 import { editLabels, labelDiff, nextCertificate, signCertificate } from "../core/fleet/certificate.ts";
@@ -12,6 +13,7 @@ import { chooseHost } from "../core/fleet/choose-hosts.ts";
 import { labelsText } from "../core/fleet/host-summary.ts";
 import { verifyHostDetail } from "../core/fleet/verified-host.ts";
 import { getHost, listHosts, take, uploadCertificate } from "../edge/hub-api.ts";
+import { readKnownHosts, rememberHosts } from "../edge/known-hosts.ts";
 import { openSession } from "../edge/session.ts";
 import { signersFor } from "../edge/signers.ts";
 
@@ -24,7 +26,9 @@ export const run: Run = async (call) => {
   const { hub, root, nowMs } = session;
   const hosts = await take(listHosts(hub));
   const detail = await getHost(hub, chooseHost(hosts, argText(call, "host")).host_id);
-  const identity = mustVerify(verifyHostDetail(detail, root).identity, `Cannot relabel ${detail.name}`, "felhom host show tells what does not verify.");
+  const remedy = "felhom host show tells what does not verify.";
+  const verified = mustVerify(verifyHostDetail(detail, root).identity, `Cannot relabel ${detail.name}`, remedy);
+  const identity = mustVerify(checkKnown(readKnownHosts(call.world, call.globals.home, session.context.fleetId).get(verified.hostId), verified), `Cannot relabel ${detail.name}`, remedy);
   const labels = editLabels(identity.labels, argList(call, "labels"));
   const name = optionText(call, "rename") ?? identity.name;
   const taken = hosts.find((host) => host.name === name && host.host_id !== identity.hostId && host.health !== "revoked");
@@ -41,6 +45,7 @@ export const run: Run = async (call) => {
     await confirm(call, `Sign certificate ${payload.serial} of ${escapeUntrusted(identity.name)}?`);
     const keys = await signersFor(call, session, "admit");
     await uploadCertificate(hub, identity.hostId, signCertificate(payload, keys));
+    rememberHosts(call.world, call.globals.home, session.context.fleetId, [{ hostId: identity.hostId, serial: payload.serial }]);
   }
   present(call, {
     kind: "HostLabels",

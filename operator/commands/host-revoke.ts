@@ -6,11 +6,12 @@ import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { argText } from "../core/cli/option-values.ts";
 import { chooseHost } from "../core/fleet/choose-hosts.ts";
 import { listHosts, revokeHost, take } from "../edge/hub-api.ts";
+import { rememberRevoked } from "../edge/known-hosts.ts";
 import { openSession } from "../edge/session.ts";
 
 /** Ends a host's access to the hub. It keeps enforcing what it has and says so; the next publish seals no secret for it. */
 export const run: Run = async (call) => {
-  const { hub } = await openSession(call, { roots: "held" });
+  const { hub, context } = await openSession(call, { roots: "held" });
   const host = chooseHost(await take(listHosts(hub)), argText(call, "host"));
   const data = { id: host.host_id, name: host.name, dryRun: call.globals.dryRun };
   if (call.globals.dryRun) {
@@ -18,6 +19,8 @@ export const run: Run = async (call) => {
     return 0;
   }
   await confirmName(call, { question: `Revoking ${escapeUntrusted(host.name)} (${host.host_id}) can't be undone: it has to enroll again with new keys.`, name: host.name });
+  // First here: a hub that forgets the revocation must not get this host another secret from this workstation.
+  rememberRevoked(call.world, call.globals.home, context.fleetId, host.host_id);
   await revokeHost(hub, host.host_id, call.globals.reason);
   present(call, {
     kind: "Revocation",

@@ -5,6 +5,7 @@ import { confirm } from "../../shared/cli/confirm.ts";
 import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { mark } from "../../shared/cli/glyph.ts";
 import { hint, isHuman, present } from "../../shared/cli/present.ts";
+import { fields } from "../../shared/cli/table.ts";
 import { progress } from "../../shared/cli/progress.ts";
 import { Fault, isFault } from "../../shared/core/fault.ts";
 import type { HostItem } from "../../shared/protocol/api/hosts.ts";
@@ -24,6 +25,7 @@ import { secretsOf } from "../core/vault/edit-contents.ts";
 import { fleetFault, hashFleet, type FleetTree } from "../edge/fleet-tree.ts";
 import { gitMessage } from "../edge/git-message.ts";
 import { listBundles, listHosts, take, uploadBundle } from "../edge/hub-api.ts";
+import { readKnownHosts, rememberHosts } from "../edge/known-hosts.ts";
 import { openSession, type Session } from "../edge/session.ts";
 import { readSignedVersion, writeSignedVersion } from "../edge/signed-version.ts";
 import { signersFrom, unlocked } from "../edge/signers.ts";
@@ -106,7 +108,8 @@ interface Sealing {
 async function whoGetsWhat(call: Call, session: Session, fleet: Fleet, hosts: readonly HostItem[]): Promise<Sealing> {
   if (Object.keys(fleet.secrets).length === 0) return { byHost: new Map(), unverified: [] };
   const shown = progress(call.terminal, { label: "verifying certificates", total: hosts.length, quiet: call.globals.quiet || !isHuman(call.globals) });
-  const { identities, unverified } = await verifiedHosts(session, hosts, () => shown.add(1));
+  const { identities, unverified } = await verifiedHosts(session, hosts, readKnownHosts(call.world, call.globals.home, session.context.fleetId), () => shown.add(1));
+  if (!call.globals.dryRun) rememberHosts(call.world, call.globals.home, session.context.fleetId, identities);
   shown.done(count(identities.length, "verified certificate"));
   const names = await secretsFor(fleet, identities.map(({ hostId, name, labels }) => ({ host: { id: hostId, name }, labels })));
   if (!names.ok) throw fleetFault(names.faults, "of this fleet");
@@ -127,7 +130,15 @@ function introduction(call: Call, draft: BundlePayload, shown: { readonly diff: 
   const lines = [
     `${paint(terminal, "strong", `Bundle ${draft.version}`)}${draft.message === "" ? "" : `  ${escapeUntrusted(draft.message)}`}`,
     diffText(shown.diff, terminal, (id) => names.get(id) ?? id),
-    `  ${count(shown.hosts.length, "host")} will fetch it; ${shown.sealing.byHost.size === 0 ? "no secrets" : `secrets sealed for ${count(shown.sealing.byHost.size, "host")}`}; ${count(shown.tree.files.length, "file")}, ${byteSize(shown.tree.bytes)}; valid until ${isoTime(draft.expires_at)}`,
+    fields(
+      [
+        ["hosts", String(shown.hosts.length)],
+        ["secrets", shown.sealing.byHost.size === 0 ? "none" : `sealed for ${count(shown.sealing.byHost.size, "host")}`],
+        ["files", `${shown.tree.files.length}, ${byteSize(shown.tree.bytes)}`],
+        ["until", isoTime(draft.expires_at)],
+      ],
+      terminal,
+    ),
     ...shown.sealing.unverified.map((line) => `  ${paint(terminal, "bad", `! gets no secrets: ${escapeUntrusted(line)}`)}`),
   ];
   return lines.join("\n");

@@ -7,13 +7,16 @@ import { mark } from "../../shared/cli/glyph.ts";
 import { hint, isHuman, present } from "../../shared/cli/present.ts";
 import { table } from "../../shared/cli/table.ts";
 import { type Fault, isFault } from "../../shared/core/fault.ts";
-import type { HostIdentity } from "../../shared/trust/host-identity.ts";
+import { checkKnown, type HostIdentity } from "../../shared/trust/host-identity.ts";
+import type { TrustedRoot } from "../../shared/trust/root.ts";
 import { enrollmentWords } from "../../shared/trust/words.ts";
 import { optionText } from "../core/cli/option-values.ts";
 import { nextCertificate, signCertificate } from "../core/fleet/certificate.ts";
+import { unverifiedText } from "../core/fleet/verified-host.ts";
 import { allRoots, rootWithout, type Standing, standingOf } from "../core/trust/certificates-again.ts";
 import { chooseKey } from "../core/trust/root-edit.ts";
 import { getHost, listHosts, take, uploadCertificate } from "../edge/hub-api.ts";
+import { type KnownHosts, readKnownHosts, rememberHosts } from "../edge/known-hosts.ts";
 import { openSession, type Session } from "../edge/session.ts";
 import { signersFrom, unlocked } from "../edge/signers.ts";
 import { Workstation } from "../edge/workstation.ts";
@@ -28,7 +31,11 @@ export const run: Run = async (call) => {
   const { chain, pin } = new Workstation(call.world, call.globals.home).roots(session.context.fleetId);
   const leaving = optionText(call, "before-removing");
   const wanted = leaving === undefined ? session.root : rootWithout(session.root, chooseKey(session.root.payload, leaving));
-  const { again, unverified } = await survey(session, wanted, allRoots(chain, pin));
+  const { again, unverified } = await survey(session, {
+    wanted,
+    roots: allRoots(chain, pin),
+    known: readKnownHosts(call.world, call.globals.home, session.context.fleetId),
+  });
   const data = {
     dryRun: call.globals.dryRun,
     items: again.map(({ identity, under }) => ({
@@ -57,14 +64,10 @@ export const run: Run = async (call) => {
   const keys = signersFrom(call, await unlocked(call), { root: wanted, role: "admit" });
   const failed: { readonly name: string; readonly because: string }[] = [];
   for (const { identity } of again) {
-    const error = await failureOf(
-      uploadCertificate(
-        session.hub,
-        identity.hostId,
-        signCertificate(nextCertificate(identity, { name: identity.name, labels: identity.labels, nowMs: session.nowMs }), keys),
-      ),
-    );
-    if (error !== undefined) failed.push({ name: identity.name, because: error.message });
+    const payload = nextCertificate(identity, { name: identity.name, labels: identity.labels, nowMs: session.nowMs });
+    const error = await failureOf(uploadCertificate(session.hub, identity.hostId, signCertificate(payload, keys)));
+    if (error === undefined) rememberHosts(call.world, call.globals.home, session.context.fleetId, [{ hostId: identity.hostId, serial: payload.serial }]);
+    else failed.push({ name: identity.name, because: error.message });
   }
   const signed = again.length - failed.length;
   present(call, {
@@ -83,17 +86,27 @@ export const run: Run = async (call) => {
 
 type Again = Extract<Standing, { readonly is: "again" }>;
 
-async function survey(
-  session: Session,
-  wanted: Session["root"],
-  roots: readonly Session["root"][],
-): Promise<{ readonly again: readonly Again[]; readonly unverified: readonly { readonly name: string; readonly because: string }[] }> {
+interface Judging {
+  readonly wanted: TrustedRoot;
+  readonly roots: readonly TrustedRoot[];
+  readonly known: KnownHosts;
+}
+
+interface Survey {
+  readonly again: readonly Again[];
+  readonly unverified: readonly { readonly name: string; readonly because: string }[];
+}
+
+async function survey({ hub }: Session, { wanted, roots, known }: Judging): Promise<Survey> {
   const again: Again[] = [];
   const unverified: { readonly name: string; readonly because: string }[] = [];
-  for (const host of (await take(listHosts(session.hub))).filter(({ health }) => health !== "revoked")) {
-    const standing = standingOf(await getHost(session.hub, host.host_id), wanted, roots);
-    if (standing.is === "again") again.push(standing);
+  for (const host of (await take(listHosts(hub))).filter(({ health }) => health !== "revoked")) {
+    const standing = standingOf(await getHost(hub, host.host_id), wanted, roots);
     if (standing.is === "unverified") unverified.push({ name: host.name, because: standing.because });
+    if (standing.is !== "again") continue;
+    const remembered = checkKnown(known.get(standing.identity.hostId), standing.identity);
+    if (remembered.ok) again.push(standing);
+    else unverified.push({ name: host.name, because: unverifiedText(remembered) });
   }
   return { again, unverified };
 }
@@ -108,7 +121,7 @@ function listing(call: Call, again: readonly Again[]): string {
 }
 
 function warning(call: Call): string {
-  return `  ${paint(call.terminal, "warn", "! The key that signed these has left the root. If it was stolen rather than lost, compare each box's words (felhom status there) before you go on.")}`;
+  return `  ${paint(call.terminal, "warn", "! The key that signed these has left the root. If it was stolen rather than lost, go on only if each line shows words that you once compared.")}`;
 }
 
 async function failureOf(sent: Promise<unknown>): Promise<Fault | undefined> {

@@ -145,6 +145,8 @@ test("every refusal code is named by a test of its own", () => {
     .map((name) => readFileSync(`${import.meta.dir}/${name}`, "utf8"))
     .join("\n");
   // In a title ("code: what"), or as the expected value of a table's row.
-  const unnamed = Object.keys(REFUSALS).filter((code) => !new RegExp(`["\`]${code}(?:: |",)`).test(tests));
+  // Those of ops are judged, and tested, where ops are.
+  const judgedHere = Object.keys(REFUSALS).filter((code) => !code.startsWith("op_"));
+  const unnamed = judgedHere.filter((code) => !new RegExp(`["\`]${code}(?:: |",)`).test(tests));
   expect(unnamed).toEqual([]);
 });
