@@ -1,9 +1,10 @@
-import { declaredInYaml } from "../../../shared/states/declared.ts";
+import { declaredInYaml, type Declared } from "../../../shared/states/declared.ts";
 import { openExpressions } from "../../../shared/states/expression.ts";
 import type { Fleet, Sources } from "../../../shared/states/fleet-documents.ts";
 import { readFleetDocuments, stateFile } from "../../../shared/states/fleet-documents.ts";
 import type { FleetSources } from "../../../shared/states/fleet-directory.ts";
 import { render } from "../../../shared/states/render.ts";
+import { needsExpressions, needsTemplates, resolve } from "../../../shared/states/resolve.ts";
 import { placeholderSecrets, secretsFor } from "../../../shared/states/secrets-for.ts";
 import type { StateFault } from "../../../shared/states/state-fault.ts";
 import { faultText } from "../../../shared/states/state-fault.ts";
@@ -29,7 +30,7 @@ export interface FleetCheck {
 export async function checkFleet({ sources, paths }: FleetSources, recorded: readonly CheckHost[]): Promise<FleetCheck> {
   const documents = await readFleetDocuments(sources);
   const counts = { states: count(sources, "states/"), settings: count(sources, "settings/") };
-  const texts = await checkTexts(sources);
+  const texts = await checkTexts({ sources, paths });
   if (!documents.ok) return { name: undefined, faults: unique([...documents.faults, ...texts.faults]), notes: [], ...counts, targets: 0, secrets: 0, hosts: [] };
   const fleet = documents.value;
   const named = await checkNames(sources, fleet);
@@ -54,8 +55,8 @@ function unique(faults: readonly StateFault[]): readonly StateFault[] {
   return [...byText.values()].toSorted((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1));
 }
 
-/** Every YAML file, whether a host reads it or not, and the `onlyIf` of every entry. */
-async function checkTexts(sources: Sources): Promise<{ readonly faults: readonly StateFault[] }> {
+/** Every YAML file, whether a host reads it or not, and every entry, whether a host has it or not. */
+async function checkTexts({ sources, paths }: FleetSources): Promise<{ readonly faults: readonly StateFault[] }> {
   const faults: StateFault[] = [];
   for (const [file, text] of Object.entries(sources)) {
     if (!file.endsWith(".yaml") || !(file.startsWith("states/") || file.startsWith("settings/"))) continue;
@@ -71,13 +72,23 @@ async function checkTexts(sources: Sources): Promise<{ readonly faults: readonly
     }
     const state = await declaredInYaml(document.value);
     faults.push(...state.faults);
-    for (const entry of state.entries) {
-      if (entry.onlyIf === undefined) continue;
-      const judged = (await openExpressions()).check(entry.onlyIf, "host");
-      if (!judged.ok) faults.push(await entry.fault(["onlyIf"], judged.message, judged.remedy));
-    }
+    for (const entry of state.entries) faults.push(...(await checkEntry(entry, sources, paths)));
   }
   return { faults };
+}
+
+/** What needs no host to be judged: its condition's form, and its parameters when there is no template among them. */
+async function checkEntry(entry: Declared, sources: Sources, paths: readonly string[]): Promise<readonly StateFault[]> {
+  const faults: StateFault[] = [];
+  if (needsExpressions(entry)) {
+    const judged = (await openExpressions()).check(entry.onlyIf ?? "", "host");
+    if (!judged.ok) faults.push(await entry.fault(["onlyIf"], judged.message, judged.remedy));
+  }
+  if (needsTemplates(entry)) return faults;
+  const subject = { labels: {}, facts: {}, host: { id: "", name: "" } };
+  const resolved = resolve({ ...entry, onlyIf: undefined }, { sources, paths: new Set(paths), subject, expressions: undefined, templates: undefined });
+  if (resolved.is === "faulty") for (const { at, message, remedy } of resolved.complaints) faults.push(await entry.fault(at, message, remedy));
+  return faults;
 }
 
 /** What targets and secrets name: states that are there, expressions that are understood. */
