@@ -24,10 +24,17 @@ type Disk = Pick<World, "files" | "crypto">;
  * Writes `parts` as the blob `sha256` and returns its size. Throws `refused` (`blob_mismatch`) when the bytes have another hash,
  * `disk_full` before the database's own space is touched, and whatever `parts` throws; nothing is left under the name then.
  */
-export async function receiveBlob({ files, crypto }: Disk, dataDir: string, sha256: string, parts: AsyncIterable<Uint8Array>, announcedBytes: number): Promise<number> {
+export async function receiveBlob(
+  { files, crypto }: Disk,
+  dataDir: string,
+  sha256: string,
+  parts: AsyncIterable<Uint8Array>,
+  announcedBytes: number,
+): Promise<number> {
   const dir = blobDir(dataDir, sha256);
   ensureDir({ files }, dataDir, dir);
-  if (files.freeBytes("blob.put", dir) < announcedBytes + SPARE_BYTES) throw new Fault("disk_full", "Cannot store the blob: the hub's disk is nearly full", { facts: { sha256 } });
+  if (files.freeBytes("blob.put", dir) < announcedBytes + SPARE_BYTES)
+    throw new Fault("disk_full", "Cannot store the blob: the hub's disk is nearly full", { facts: { sha256 } });
   // The name that `removeStaleTemps` knows: an upload cut by a crash is swept at the next start.
   const temp = `${dir}/.felhom-${hex(crypto.randomBytes(8))}.tmp`;
   const handle = files.open("blob.put", temp, "exclusive", 0o600);
@@ -51,7 +58,8 @@ async function writeHashed(handle: FileHandle, sha256: string, parts: AsyncItera
       handle.write(part);
       size += part.byteLength;
     }
-    if (hasher.digest("hex") !== sha256) throw new Fault("refused", `Cannot take this blob: ${REFUSALS.blob_mismatch}`, { facts: { refusal: "blob_mismatch", sha256 } });
+    if (hasher.digest("hex") !== sha256)
+      throw new Fault("refused", `Cannot take this blob: ${REFUSALS.blob_mismatch}`, { facts: { refusal: "blob_mismatch", sha256 } });
     handle.sync();
     return size;
   } finally {
@@ -60,7 +68,12 @@ async function writeHashed(handle: FileHandle, sha256: string, parts: AsyncItera
 }
 
 /** The bytes `from` … `to` (exclusive) of a stored blob, read as the reader takes them. Throws `file_missing` at once. */
-export function blobBody({ files }: Pick<World, "files">, dataDir: string, sha256: string, range: { readonly from: number; readonly to: number }): ReadableStream<Uint8Array> {
+export function blobBody(
+  { files }: Pick<World, "files">,
+  dataDir: string,
+  sha256: string,
+  range: { readonly from: number; readonly to: number },
+): ReadableStream<Uint8Array> {
   const handle = files.open("blob.get", blobPath(dataDir, sha256), "read");
   let left = range.to;
   let skip = range.from;

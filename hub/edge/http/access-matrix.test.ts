@@ -87,7 +87,11 @@ for (const [kind, opens] of Object.entries(OPENS)) {
     for (const row of Object.keys(ROWS)) {
       const [method = "", path = ""] = row.split(" ");
       const token = kind === "admin session" ? await hub.logIn() : credentials[kind];
-      const response = await hub.fetch(method, path.replaceAll(/\{[a-z0-9_]+\}/g, (name) => PARAMS[name] ?? "x"), { token, ...bodyOf(hub, row) });
+      const response = await hub.fetch(
+        method,
+        path.replaceAll(/\{[a-z0-9_]+\}/g, (name) => PARAMS[name] ?? "x"),
+        { token, ...bodyOf(hub, row) },
+      );
       await response.body?.cancel();
       const least = ROWS[row] ?? "admin";
       const isLetIn = response.status !== 401 && response.status !== 403;
@@ -104,8 +108,10 @@ for (const [kind, opens] of Object.entries(OPENS)) {
 test("attack 51: a credential in the query, or under another scheme, is no credential", async () => {
   using hub = await testHub();
   const token = await hub.logIn();
-  for (const query of [`access_token=${token}`, `token=${token}`, `authorization=Bearer%20${token}`]) expect((await hub.ask("GET", `/api/v1/hosts?${query}`)).status).toBe(401);
-  for (const authorization of [token, `Basic ${token}`, `Token ${token}`, `Bearer  ${token}`, `Bearer ${token} x`, "Bearer", ""]) expect((await hub.ask("GET", "/api/v1/hosts", { headers: { authorization } })).status).toBe(401);
+  for (const query of [`access_token=${token}`, `token=${token}`, `authorization=Bearer%20${token}`])
+    expect((await hub.ask("GET", `/api/v1/hosts?${query}`)).status).toBe(401);
+  for (const authorization of [token, `Basic ${token}`, `Token ${token}`, `Bearer  ${token}`, `Bearer ${token} x`, "Bearer", ""])
+    expect((await hub.ask("GET", "/api/v1/hosts", { headers: { authorization } })).status).toBe(401);
   expect((await hub.ask("GET", "/api/v1/hosts", { headers: { cookie: `session=${token}` } })).status).toBe(401);
   expect(JSON.stringify(hub.world.logged)).not.toContain(token);
 });
@@ -121,7 +127,14 @@ test("attack 58: every credential that does not count gets the very same answer"
   expect(answers.size).toBe(1);
 });
 
-const PARAMS: Readonly<Record<string, string>> = { "{host_id}": testHost("web").hostId, "{request_id}": "e-web", "{sha256}": "0".repeat(64), "{version}": "1", "{grant_id}": "g1", "{token_id}": "t-none" };
+const PARAMS: Readonly<Record<string, string>> = {
+  "{host_id}": testHost("web").hostId,
+  "{request_id}": "e-web",
+  "{sha256}": "0".repeat(64),
+  "{version}": "1",
+  "{grant_id}": "g1",
+  "{token_id}": "t-none",
+};
 
 function bodyOf(hub: TestHub, row: string): { body?: unknown; bytes?: Uint8Array } {
   const route = hub.routes.find(({ method, path }) => `${method} ${path}` === row);
@@ -132,7 +145,8 @@ function bodyOf(hub: TestHub, row: string): { body?: unknown; bytes?: Uint8Array
 
 async function makeCredentials(hub: TestHub): Promise<Readonly<Record<string, string | undefined>>> {
   const session = await hub.logIn();
-  const make = async (role: string, expires_at?: number) => (await hub.ask("POST", "/api/v1/tokens", { token: session, body: { name: "x", role, ...(expires_at === undefined ? {} : { expires_at }) } })).json;
+  const make = async (role: string, expires_at?: number) =>
+    (await hub.ask("POST", "/api/v1/tokens", { token: session, body: { name: "x", role, ...(expires_at === undefined ? {} : { expires_at }) } })).json;
   const revoked = await make("admin");
   await hub.ask("DELETE", `/api/v1/tokens/${revoked.id}`, { token: session });
   const expired = await make("admin", hub.world.clock.wallMs() + 1);
@@ -143,7 +157,12 @@ async function makeCredentials(hub: TestHub): Promise<Readonly<Record<string, st
   const box = await credentialOf(hub, "e-web", await admitted(hub, session, "web"));
   const left = makeSecret(SESSION_PREFIX, new Uint8Array(32).fill(9));
   await hub.hub.store.write("test.session", (tx) => {
-    tx.db.run("test", "INSERT INTO sessions (secret_sha256, session_id, key_id, role, address, created_at, expires_at) VALUES (?, 's-left', ?, 'admin', '', 0, 9999999999999)", new Bun.CryptoHasher("sha256").update(left).digest("hex"), "a".repeat(26));
+    tx.db.run(
+      "test",
+      "INSERT INTO sessions (secret_sha256, session_id, key_id, role, address, created_at, expires_at) VALUES (?, 's-left', ?, 'admin', '', 0, 9999999999999)",
+      new Bun.CryptoHasher("sha256").update(left).digest("hex"),
+      "a".repeat(26),
+    );
   });
   return {
     none: undefined,

@@ -6,7 +6,11 @@ import type { JsonObject } from "./openapi.ts";
 const COMMON: readonly FaultCode[] = ["bad_request", "unauthenticated", "denied", "too_large", "rate_limited"];
 
 const TAGS: readonly (readonly [string, string, string])[] = [
-  ["operator", "Operator API", "Bearer: a session (`felhom login`) or an API token. Roles: viewer reads; operator admits hosts, edits specs, publishes; admin rotates the root and makes tokens."],
+  [
+    "operator",
+    "Operator API",
+    "Bearer: a session (`felhom login`) or an API token. Roles: viewer reads; operator admits hosts, edits specs, publishes; admin rotates the root and makes tokens.",
+  ],
   ["enrollment", "Enrollment", "No credential; strictly rate-limited. The box proves its key in the body."],
   ["agent", "Agent API", "Bearer: the box's own credential. JSON or MessagePack, by `content-type` and `accept`."],
   ["hub", "The hub itself", "For probes, scrapers and tools."],
@@ -30,7 +34,9 @@ export function apiReference(document: JsonObject): string {
     const own = operations.filter((operation) => operation.tag === tag);
     return [`## ${title}`, words, ...own.map(operationText)].join("\n\n");
   });
-  const schemas = Object.entries(objectAt(objectAt(document, "components"), "schemas")).map(([name, schema]) => `### ${name}\n\n\`\`\`ts\n${typeText(schema, "")}\n\`\`\``);
+  const schemas = Object.entries(objectAt(objectAt(document, "components"), "schemas")).map(
+    ([name, schema]) => `### ${name}\n\n\`\`\`ts\n${typeText(schema, "")}\n\`\`\``,
+  );
   return `${[INTRO, ...parts, "## Schemas", ...schemas].join("\n\n").replaceAll(/\n{3,}/g, "\n\n")}\n`;
 }
 
@@ -55,8 +61,8 @@ function operationsOf(document: JsonObject): readonly Operation[] {
 
 function operationText({ method, path, is }: Operation): string {
   const bound = is["x-felhom-body-bytes-max"];
-  const facts = [`Capability \`${String(is["x-felhom-capability"])}\`.`, ...(typeof bound === "number" ? [`Body at most ${bytesText(bound)}.`] : [])];
-  const lines = [`### ${method} ${path}`, `${String(is["summary"])}. ${facts.join(" ")}`, parametersText(is), bodyText(is), repliesText(is)];
+  const facts = [`Capability \`${textOf(is["x-felhom-capability"])}\`.`, ...(typeof bound === "number" ? [`Body at most ${bytesText(bound)}.`] : [])];
+  const lines = [`### ${method} ${path}`, `${textOf(is["summary"])}. ${facts.join(" ")}`, parametersText(is), bodyText(is), repliesText(is)];
   return lines.filter((line) => line !== "").join("\n\n");
 }
 
@@ -65,7 +71,7 @@ function parametersText(operation: JsonObject): string {
   if (!Array.isArray(parameters)) return "";
   const rows = parameters.map((parameter) => {
     const { name, in: where, required, schema, description } = asObject(parameter);
-    return `| \`${String(name)}\` | ${String(where)}${required === true ? ", required" : ""} | ${cell(typeText(schema, ""))}${description === undefined ? "" : ` ${cell(String(description))}`} |`;
+    return `| \`${textOf(name)}\` | ${textOf(where)}${required === true ? ", required" : ""} | ${cell(typeText(schema, ""))}${description === undefined ? "" : ` ${cell(textOf(description))}`} |`;
   });
   return ["| parameter | in | value |", "| --- | --- | --- |", ...rows].join("\n");
 }
@@ -84,7 +90,7 @@ function repliesText(operation: JsonObject): string {
       const [media] = Object.entries(asObject(content)).filter(([type]) => type !== "application/problem+json");
       const schema = media === undefined ? undefined : asObject(media[1])["schema"];
       const shown = media === undefined ? "" : ` \`${schema === undefined ? media[0] : typeText(schema, "", true)}\``;
-      return `- **${status}** ${String(description)}${shown}`;
+      return `- **${status}** ${textOf(description)}${shown}`;
     })
     .filter((line) => !COMMON_LINES.has(line.slice(line.indexOf("`"))))
     .join("\n");
@@ -102,12 +108,15 @@ function typeText(schema: unknown, indent: string, isInline = false): string {
   if (type === "object" && properties !== undefined) return objectText(asObject(properties), Array.isArray(required) ? required : [], indent, isInline);
   if (type === "object") return `{ [name: string]: ${typeText(additionalProperties ?? {}, indent, isInline)} }`;
   if (type === "string" && pattern === DECIMAL) return "integer";
-  if (type === "string" && !isInline) return `string${typeof pattern === "string" ? ` /* ${pattern} */` : typeof maxLength === "number" ? ` /* ≤ ${maxLength} */` : ""}`;
+  if (type === "string" && !isInline)
+    return `string${typeof pattern === "string" ? ` /* ${pattern} */` : typeof maxLength === "number" ? ` /* ≤ ${maxLength} */` : ""}`;
   return typeof type === "string" ? type : "unknown";
 }
 
 function objectText(properties: JsonObject, required: readonly unknown[], indent: string, isInline: boolean): string {
-  const fields = Object.entries(properties).map(([name, schema]) => `${name}${required.includes(name) ? "" : "?"}: ${typeText(schema, `${indent}  `, isInline)}`);
+  const fields = Object.entries(properties).map(
+    ([name, schema]) => `${name}${required.includes(name) ? "" : "?"}: ${typeText(schema, `${indent}  `, isInline)}`,
+  );
   if (fields.length === 0) return "{}";
   return isInline ? `{ ${fields.join(", ")} }` : `{\n${fields.map((field) => `${indent}  ${field},`).join("\n")}\n${indent}}`;
 }
@@ -119,10 +128,12 @@ const DECIMAL = "^(?:0|[1-9][0-9]{0,15})$";
 
 /** Inside a table, a bar ends the cell. */
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
-const bytesText = (bytes: number): string => (bytes >= 1024 * 1024 ? `${Math.round(bytes / 1024 / 1024)} MiB` : bytes >= 1024 ? `${Math.round(bytes / 1024)} KiB` : `${bytes} B`);
+const bytesText = (bytes: number): string =>
+  bytes >= 1024 * 1024 ? `${Math.round(bytes / 1024 / 1024)} MiB` : bytes >= 1024 ? `${Math.round(bytes / 1024)} KiB` : `${bytes} B`;
 
 function asObject(value: unknown): JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }
 
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 const objectAt = (value: JsonObject, key: string): JsonObject => asObject(value[key]);

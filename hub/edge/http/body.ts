@@ -23,10 +23,12 @@ export function readText(request: Request, bytesMax: number): Promise<string> {
   return request.text();
 }
 
-/** Announced and beyond the limit: for routes that read their body as a stream. */
-export function isAnnouncedAbove(request: Request, bytesMax: number): boolean {
+/** Throws when the announced length is beyond the bound or is no number; a body without one is counted when it is read. */
+export function checkAnnounced(request: Request, bytesMax: number): void {
   const announced = request.headers.get("content-length");
-  return announced !== null && (!DIGITS.test(announced) || Number(announced) > bytesMax);
+  if (announced === null) return;
+  if (!DIGITS.test(announced)) throw notOneNumber();
+  if (Number(announced) > bytesMax) throw tooLarge(bytesMax);
 }
 
 export function hasBody(request: Request): boolean {

@@ -67,14 +67,16 @@ const SYNC: Described = {
 export function openApiDocument(routes: readonly Described[], version: string): JsonObject {
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of [...routes, SYNC]) (paths[route.path] ??= {})[route.method.toLowerCase()] = operationOf(route);
-  const schemas = Object.fromEntries([...NAMED].map(([schema, name]) => [name, jsonSchema(schema, "output", schema)]).toSorted(([a], [b]) => String(a).localeCompare(String(b))));
+  const named = [...NAMED].toSorted(([, a], [, b]) => (a < b ? -1 : 1));
+  const schemas = Object.fromEntries(named.map(([schema, name]) => [name, jsonSchema(schema, "output", schema)]));
   return {
     openapi: "3.1.0",
     info: {
       title: "felhom hub",
       version,
       summary: "Enrollment, agent and operator API of a felhom hub.",
-      description: "The hub is a courier: what matters is inside signed envelopes, and whoever reads them verifies them. Errors are RFC 9457 problem details with a stable code.",
+      description:
+        "The hub is a courier: what matters is inside signed envelopes, and whoever reads them verifies them. Errors are RFC 9457 problem details with a stable code.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
@@ -93,10 +95,19 @@ export function openApiDocument(routes: readonly Described[], version: string): 
 export function openApiRoute(all: () => readonly Route[], version: string): Route {
   const made: { text?: string } = {};
   const self: Route = defineRoute(
-    { method: "GET", path: "/openapi.json", capability: "open", summary: "This description, OpenAPI 3.1", bodyBytesMax: 0, replies: { 200: { what: "The document", type: "application/json" } } },
+    {
+      method: "GET",
+      path: "/openapi.json",
+      capability: "open",
+      summary: "This description, OpenAPI 3.1",
+      bodyBytesMax: 0,
+      replies: { 200: { what: "The document", type: "application/json" } },
+    },
     async () => {
       made.text ??= JSON.stringify(openApiDocument([...all().filter((route) => route.path !== self.path), self], version));
-      return new Response(made.text, { headers: { "content-type": "application/json", "cache-control": "public, max-age=300", "x-content-type-options": "nosniff" } });
+      return new Response(made.text, {
+        headers: { "content-type": "application/json", "cache-control": "public, max-age=300", "x-content-type-options": "nosniff" },
+      });
     },
   );
   return self;
@@ -119,11 +130,15 @@ function operationOf(route: Described): JsonObject {
 
 /** `GET /api/v1/hosts/{host_id}/spec` → `get_hosts_host_id_spec`. */
 function operationId({ method, path }: Described): string {
-  const words = path.replace(/^\/(?:api|agent|enroll)\/v\d+/, (prefix) => (prefix.startsWith("/api") ? "" : prefix.slice(0, prefix.lastIndexOf("/")))).match(/[A-Za-z0-9_]+/g) ?? [];
+  const words =
+    path
+      .replace(/^\/(?:api|agent|enroll)\/v\d+/, (prefix) => (prefix.startsWith("/api") ? "" : prefix.slice(0, prefix.lastIndexOf("/"))))
+      .match(/[A-Za-z0-9_]+/g) ?? [];
   return [method.toLowerCase(), ...words].join("_").replaceAll("-", "_");
 }
 
-const tagOf = (path: string): string => (path.startsWith("/api/") ? "operator" : path.startsWith("/agent/") ? "agent" : path.startsWith("/enroll/") ? "enrollment" : "hub");
+const tagOf = (path: string): string =>
+  path.startsWith("/api/") ? "operator" : path.startsWith("/agent/") ? "agent" : path.startsWith("/enroll/") ? "enrollment" : "hub";
 
 function securityOf(capability: Capability): JsonObject {
   if (capability === "open") return { security: [] };
@@ -138,20 +153,35 @@ function queryParameters(route: Described): readonly Json[] {
   if (route.querySchema === undefined) return [];
   const schema = jsonSchema(route.querySchema, "input");
   const required = Array.isArray(schema["required"]) ? schema["required"] : [];
-  return Object.entries(isObject(schema["properties"]) ? schema["properties"] : {}).map(([name, property]) => ({ name, in: "query", required: required.includes(name), schema: property ?? {} }));
+  return Object.entries(isObject(schema["properties"]) ? schema["properties"] : {}).map(([name, property]) => ({
+    name,
+    in: "query",
+    required: required.includes(name),
+    schema: property ?? {},
+  }));
 }
 
 function headerParameters({ method, path, replies: wanted }: Described): readonly Json[] {
-  const header = (name: string, required: boolean, description: string): Json => ({ name, in: "header", required, description, schema: { type: "string", maxLength: 128 } });
+  const header = (name: string, required: boolean, description: string): Json => ({
+    name,
+    in: "header",
+    required,
+    description,
+    schema: { type: "string", maxLength: 128 },
+  });
   const found: Json[] = [];
-  if (method === "POST" && path.startsWith("/api/") && wanted[201] !== undefined) found.push(header("idempotency-key", false, "8 to 64 letters, digits, - or _. The same key with the same body gets the first answer; with another body, 409."));
+  if (method === "POST" && path.startsWith("/api/") && wanted[201] !== undefined)
+    found.push(
+      header("idempotency-key", false, "8 to 64 letters, digits, - or _. The same key with the same body gets the first answer; with another body, 409."),
+    );
   if (path.endsWith("/spec") && method === "PUT") found.push(header("if-match", true, "The ETag of the spec that was read."));
   if (wanted[304] !== undefined) found.push(header("if-none-match", false, "An ETag: 304 when nothing changed."));
   return found;
 }
 
 function requestBody(route: Described): Json {
-  if (route.bodyForm !== undefined && route.bodyForm !== "json" && route.bodySchema === undefined) return { required: true, content: { "application/octet-stream": {} } };
+  if (route.bodyForm !== undefined && route.bodyForm !== "json" && route.bodySchema === undefined)
+    return { required: true, content: { "application/octet-stream": {} } };
   const schema = route.bodySchema === undefined ? {} : jsonSchema(route.bodySchema, "input");
   return { required: true, content: { "application/json": { schema }, ...(route.msgpack === true ? { "application/msgpack": { schema } } : {}) } };
 }
@@ -160,7 +190,10 @@ function replies(route: Described): JsonObject {
   return Object.fromEntries(
     Object.entries(route.replies).map(([status, { what, schema, type }]) => {
       const media = schema === undefined ? {} : { schema: jsonSchema(schema, "output") };
-      const content = schema === undefined && type === undefined ? undefined : { [type ?? "application/json"]: media, ...(route.msgpack === true && schema !== undefined ? { "application/msgpack": media } : {}) };
+      const content =
+        schema === undefined && type === undefined
+          ? undefined
+          : { [type ?? "application/json"]: media, ...(route.msgpack === true && schema !== undefined ? { "application/msgpack": media } : {}) };
       return [status, { description: what, ...(content === undefined ? {} : { content }) }];
     }),
   );
@@ -168,12 +201,23 @@ function replies(route: Described): JsonObject {
 
 /** One reply per status, naming the codes that can be behind it. */
 function errors(route: Described): JsonObject {
-  const codes = [...ALWAYS, ...(route.capability === "open" ? [] : SECURED), ...(route.bodyBytesMax === 0 ? [] : (["too_large"] as const)), ...(route.errors ?? [])];
+  const codes = [
+    ...ALWAYS,
+    ...(route.capability === "open" ? [] : SECURED),
+    ...(route.bodyBytesMax === 0 ? [] : (["too_large"] as const)),
+    ...(route.errors ?? []),
+  ];
   const byStatus = Map.groupBy(new Set(codes), (code) => FAULTS[code].status);
   return Object.fromEntries(
     [...byStatus]
       .toSorted(([a], [b]) => a - b)
-      .map(([status, of]) => [String(status), { description: of.map((code) => `\`${code}\`: ${FAULTS[code].means}`).join(" "), content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } } }]),
+      .map(([status, of]) => [
+        String(status),
+        {
+          description: of.map((code) => `\`${code}\`: ${FAULTS[code].means}`).join(" "),
+          content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+        },
+      ]),
   );
 }
 

@@ -3,7 +3,7 @@ import { decode } from "@msgpack/msgpack";
 import { Fault } from "../../../shared/core/fault.ts";
 import { scanJson } from "../../../shared/trust/strict-json.ts";
 import { isMsgpackSound } from "../../core/http/msgpack-scan.ts";
-import { hasBody, isAnnouncedAbove, readBytes, tooLarge } from "./body.ts";
+import { checkAnnounced, hasBody, readBytes } from "./body.ts";
 import type { Route } from "./route.ts";
 
 const NOTHING = new Uint8Array();
@@ -15,14 +15,14 @@ export interface Parsed {
 
 export async function parseRequestBody(route: Route, request: Request): Promise<Parsed> {
   if (route.bodyForm === "stream") {
-    if (isAnnouncedAbove(request, route.bodyBytesMax)) throw tooLarge(route.bodyBytesMax);
+    checkAnnounced(request, route.bodyBytesMax);
     return { body: undefined, bytes: NOTHING };
   }
   if (route.bodyBytesMax === 0) {
     if (hasBody(request)) throw new Fault("bad_request", "Cannot take this request: this route takes no body");
     return { body: undefined, bytes: NOTHING };
   }
-  if (isAnnouncedAbove(request, route.bodyBytesMax)) throw tooLarge(route.bodyBytesMax);
+  checkAnnounced(request, route.bodyBytesMax);
   const form = formOf(route, request);
   const bytes = await readBytes(request, route.bodyBytesMax);
   if (form === "octets") return { body: undefined, bytes };
