@@ -19,7 +19,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   const { argv } = invocation;
   const terminal = withFlags(invocation.terminal, argv, invocation.env);
   try {
-    const tables = joined(OPERATOR_TABLES, invocation.tables);
+    const tables = joinedTables(invocation.tables);
     const command = await chosen(tables, argv, terminal);
     return typeof command === "number" ? command : await runOne(command.command, command.rest, { ...invocationParts(invocation), terminal, tables });
   } catch (error) {
@@ -147,7 +147,8 @@ function screen(error: unknown, invocation: Invocation, terminal: Terminal): Exi
 }
 
 /** A noun that two roles serve (`status`, `doctor`): the other role's commands come first, see `eitherOf`. */
-function joined(own: Tables, others: Tables): Tables {
+export function joinedTables(others: Tables): Tables {
+  const own = OPERATOR_TABLES;
   const nouns = new Set([...Object.keys(own), ...Object.keys(others)]);
   return Object.fromEntries(
     [...nouns].flatMap((noun) => {

@@ -17,7 +17,7 @@ export const run: Run = async (call) => {
       kind: "EnrollmentList",
       data: pendingData(pending),
       human: () => pendingText(pending, nowMs, call.terminal),
-      next: pending.length === 0 ? undefined : "felhom host approve NAME, after comparing the words with what the box shows",
+      next: pending.length === 0 ? undefined : "felhom host approve NAME, once the box itself shows these words",
     });
     return 0;
   }

@@ -23,8 +23,9 @@ const RESOURCES_SHOWN = 20;
 
 export function hostScreen(shown: HostScreen): string {
   const { detail, terminal } = shown;
-  const head = `${paint(terminal, "strong", escapeUntrusted(detail.name))}  ${mark(terminal, glyphOf(detail.health), detail.health)}${detail.note === null ? "" : `  ${escapeUntrusted(detail.note)}`}`;
-  return [head, identityPart(shown), contactPart(shown), reportPart(shown), specPart(shown), factsPart(shown)].filter((part) => part !== "").join("\n\n");
+  const head = `${paint(terminal, "strong", escapeUntrusted(detail.name))}  ${mark(terminal, glyphOf(detail.health), detail.health)}`;
+  const note = detail.note === null ? "" : `\n${fields([["", { text: detail.note, style: "plain" }]], terminal)}`;
+  return [head + note, identityPart(shown), contactPart(shown), reportPart(shown), specPart(shown), factsPart(shown)].filter((part) => part !== "").join("\n\n");
 }
 
 function title(shown: HostScreen, text: string): string {
