@@ -30,8 +30,8 @@ async function fleet() {
   await desk.run(["publish", "fleet", "--yes", "--message", "first bundle", "--passphrase-file", desk.passphraseFile]);
   await szeg.sync({ report: {} }, { bundle: 1 });
   const check = new LivenessCheck(hub.hub);
-  for (let minute = 0; minute < 60; minute += 1) {
-    await hub.world.clock.advance(60_000);
+  for (let turn = 0; turn < 240; turn += 1) {
+    await hub.world.clock.advance(15_000);
     await check.run();
   }
   await Bun.write(`${hub.world.dir}/fleet/states/base.yaml`, "/etc/motd:\n  file:\n    content: changed\n");
