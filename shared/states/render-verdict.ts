@@ -44,15 +44,15 @@ export function parseRenderVerdict(json: string): RenderVerdict {
 /** Its params as the schema of its type takes them; what rendering adds to a directory is put back. */
 function resourceOf({ type, params, ...others }: z.infer<typeof frame>): Resource | undefined {
   if (!isResourceType(type) || typeof params !== "object" || params === null || "template" in params) return undefined;
-  const { schema, namedBy } = KINDS[type];
+  const { schema, namedBy, quick } = KINDS[type];
   const { managed, ...written } = { managed: undefined, ...params };
-  const checked = schema.safeParse(type === "directory" ? written : params);
-  if (!checked.success) return undefined;
-  const named: unknown = Reflect.get(checked.data, namedBy);
+  const checked = quick?.(written) ?? schema.safeParse(type === "directory" ? written : params).data;
+  if (checked === undefined) return undefined;
+  const named: unknown = Reflect.get(checked, namedBy);
   if (named !== others.name || `${type}/${others.name}` !== others.id) return undefined;
-  if (type !== "directory") return { ...others, type, params: checked.data } as Resource;
+  if (type !== "directory") return { ...others, type, params: checked } as Resource;
   const names = ids.safeParse(managed);
-  return names.success ? ({ ...others, type, params: { ...checked.data, managed: names.data } } as Resource) : undefined;
+  return names.success ? ({ ...others, type, params: { ...checked, managed: names.data } } as Resource) : undefined;
 }
 
 function unbelievable(message: string): RenderVerdict {

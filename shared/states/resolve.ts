@@ -50,9 +50,10 @@ export function resolve(declared: Declared, context: ResolveContext): Resolved {
   }
   const filled = fillIn(declared, context);
   if ("is" in filled) return filled;
-  const { namedBy, schema } = KINDS[declared.type];
+  const { namedBy, schema, quick } = KINDS[declared.type];
   const params = Object.hasOwn(filled.params, namedBy) || declared.key === undefined ? filled.params : { [namedBy]: declared.key, ...filled.params };
-  const checked = validated(schema, params, filled.scalars);
+  const plain = quick?.(params);
+  const checked: Validated = plain !== undefined && isMap(plain) ? { ok: true, params: plain } : validated(schema, params, filled.scalars);
   if (!checked.ok) return faulty(declared, ...checked.issues.slice(0, ISSUES_MAX).map((issue) => complaintOf(declared, issue, schema)));
   return finished(declared, checked.params, filled, context);
 }

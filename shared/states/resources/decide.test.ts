@@ -318,7 +318,7 @@ describe("doing what was decided leaves nothing to decide", () => {
     const seen = fc.oneof(fc.constant<ObservedOf<"directory">>({ is: "absent" }), fc.record({ mode: fc.constantFrom(0o755, 0o700), entries: fc.subarray(["a", "b", "c"]) }).map(({ mode: bits, entries }): ObservedOf<"directory"> => ({ is: "directory", mode: bits, entries, ...owned(0, 0) })));
     fc.assert(
       fc.property(fc.record({ ensure: fc.constantFrom("present", "absent"), mode, owner, purge: fc.boolean(), keep: fc.subarray(["a"]) }), seen, (params, before) => {
-        isSettled("directory", wantedOf("directory", { path: "/x", ...params, managed: ["b"] }), (now, step) => {
+        isSettled("directory", wantedOf("directory", { path: "/etc/x", ...params, managed: ["b"] }), (now, step) => {
           if (step.do === "directory.make") return { is: "directory", mode: step.mode, entries: [], ...owned(idOf(step.owner, 0), 0) };
           if (step.do === "directory.remove" || now.is !== "directory") return { is: "absent" };
           if (step.do === "directory.purge") return { ...now, entries: now.entries.filter((name) => !step.names.includes(name)) };
@@ -421,5 +421,24 @@ describe("fields under attack (faults.md 35 to 37)", () => {
       { numRuns: 300 },
     );
     expect(performance.now() - start).toBeLessThan(10_000);
+  });
+});
+
+describe("the quick way to read a file's params", () => {
+  test("takes only what the schema takes, and gives the same", () => {
+    const field = fc.oneof(fc.constantFrom<unknown>("present", "absent", "root", "me", "0644", "644", "64", "/a", "/a/../b", "a", true, false, null, undefined, 0, 5, {}, [], "files/x"), fc.string({ maxLength: 4 }));
+    const params = fc.dictionary(fc.constantFrom("path", "ensure", "content", "source", "template", "mode", "owner", "group", "backup", "followSymlinks", "other"), field);
+    let taken = 0;
+    fc.assert(
+      fc.property(params, fc.boolean(), (given, isLikely) => {
+        const whole: Record<string, unknown> = isLikely ? { ...given, path: "/etc/x", content: "text" } : given;
+        const quick = KINDS.file.quick?.(whole);
+        if (quick === undefined) return;
+        taken++;
+        expect(JSON.stringify(quick)).toBe(JSON.stringify(KINDS.file.schema.parse(whole)));
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(taken).toBeGreaterThan(20);
   });
 });

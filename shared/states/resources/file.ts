@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { assert } from "../../core/assert.ts";
 import { utf8 } from "../../core/bytes.ts";
 import { sha256Hex } from "../../core/sha256.ts";
-import { absolutePath, bundleFile, CONTENT_CHARS_MAX, described, mode, modeBits, modeText, ownerDiffers, presence, principal } from "./fields.ts";
+import { absolutePath, bundleFile, CONTENT_CHARS_MAX, described, isAbsolutePath, mode, modeBits, modeText, ownerDiffers, presence, principal, RESOURCE_NAME_CHARS_MAX } from "./fields.ts";
 import type { ObservedOwner, Principal } from "./fields.ts";
 import { refuseStep } from "./kind.ts";
 import type { Kind, Refuse } from "./kind.ts";
@@ -71,6 +71,17 @@ export type FileStep =
   | Refuse;
 
 const FILE_MODE_DEFAULT = 0o644;
+
+/** One regular file with inline content and plain attributes. */
+function quick(params: Readonly<Record<string, unknown>>): FileParams | undefined {
+  const { path, ensure = "present", content, mode: bits, owner, group, backup = false, followSymlinks = false, ...others } = params;
+  for (const _ in others) return undefined;
+  if (typeof path !== "string" || path.length > RESOURCE_NAME_CHARS_MAX || !isAbsolutePath(path) || ensure !== "present") return undefined;
+  if (typeof content !== "string" || content.length > CONTENT_CHARS_MAX || typeof backup !== "boolean" || typeof followSymlinks !== "boolean") return undefined;
+  if (bits !== undefined && (typeof bits !== "string" || !/^[0-7]{3,4}$/.test(bits))) return undefined;
+  if ((owner !== undefined && owner !== "root") || (group !== undefined && group !== "root")) return undefined;
+  return { path, ensure, content, ...(bits === undefined ? {} : { mode: bits }), ...(owner === undefined ? {} : { owner }), ...(group === undefined ? {} : { group }), backup, followSymlinks };
+}
 const SET_ID_BITS = 0o6000;
 
 function decide(wanted: FileWanted, observed: FileObserved): readonly FileStep[] {
@@ -145,6 +156,7 @@ export const file: Kind<typeof schema, FileWanted, FileObserved, FileStep> = {
   summary: "A regular file: its content, mode and owner.",
   namedBy: "path",
   schema,
+  quick,
   example: '/etc/motd:\n  file:\n    content: |\n      This box is kept by felhom.\n    mode: "0644"\n    owner: root\n    group: root\n',
   decide,
 };

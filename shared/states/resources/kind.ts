@@ -14,6 +14,11 @@ export interface Kind<Schema extends z.ZodMiniType, Wanted, Observed, Step exten
   /** The parameter that names the thing; it defaults to the entry's key, and `type/<that>` is the resource's id. */
   readonly namedBy: "path" | "name";
   readonly schema: Schema;
+  /**
+   * For a type that comes in thousands: what the schema would give for the commonest params, many times faster; `undefined`
+   * for anything else, and the schema decides. It never takes what the schema refuses (a test compares them).
+   */
+  readonly quick?: (params: Readonly<Record<string, unknown>>) => z.infer<Schema> | undefined;
   /** A working example in YAML: one entry. The reference page shows it and a test renders it. */
   readonly example: string;
   /** `triggered`: a resource that this one watches was changed and this one has not acted on it yet. */

@@ -29,6 +29,7 @@ export interface KindOf<T extends ResourceType> {
   readonly namedBy: "path" | "name";
   readonly example: string;
   readonly schema: Kinds[T]["schema"];
+  readonly quick?: (params: Readonly<Record<string, unknown>>) => object | undefined;
   readonly decide: (wanted: WantedOf<T>, observed: ObservedOf<T>, triggered: boolean) => readonly StepOf<T>[];
 }
 
