@@ -18,7 +18,9 @@ import { bundlePayload, type BundlePayload } from "../../shared/trust/payloads.t
 import { loadSealedBox } from "../../shared/trust/sealed-box.ts";
 import { sealSecrets } from "../../shared/trust/sealed-secrets.ts";
 import { signPayload } from "../../shared/trust/sign-payload.ts";
-import { argText, optionText } from "../core/cli/option-values.ts";
+import { fleetPath } from "../core/cli/fleet-path.ts";
+import { checkFleet } from "../core/fleet-check/check-fleet.ts";
+import { optionText } from "../core/cli/option-values.ts";
 import { diffBundles, diffCounts, diffData, diffText, isSame, NO_BUNDLE } from "../core/fleet/bundle-diff.ts";
 import { EXPIRES_MS_DEFAULT, makeManifest, nextVersion } from "../core/publish/make-manifest.ts";
 import { secretsOf } from "../core/vault/edit-contents.ts";
@@ -27,6 +29,7 @@ import { gitMessage } from "../edge/git-message.ts";
 import { listBundles, listHosts, take, uploadBundle } from "../edge/hub-api.ts";
 import { readKnownHosts, rememberHosts } from "../edge/known-hosts.ts";
 import { openSession, type Session } from "../edge/session.ts";
+import { readRecordedHosts } from "../edge/recorded-hosts.ts";
 import { readSignedVersion, writeSignedVersion } from "../edge/signed-version.ts";
 import { signersFrom, unlocked } from "../edge/signers.ts";
 import { planUpload, upload } from "../edge/upload-blobs.ts";
@@ -39,7 +42,7 @@ import { verifiedHosts } from "../edge/verified-hosts.ts";
  * Interrupted anywhere, it leaves the old bundle in force; run again, it uploads only what is still missing.
  */
 export const run: Run = async (call) => {
-  const dir = directory(call);
+  const dir = fleetPath(call);
   const { fleet, tree } = await readFleet(call, dir);
   const session = await openSession(call);
   const before = await previous(call, session);
@@ -68,14 +71,14 @@ export const run: Run = async (call) => {
   return 0;
 };
 
-function directory(call: Call): string {
-  const asked = argText(call, "dir") || ".";
-  return (asked.startsWith("/") ? asked : `${call.cwd}/${asked}`).replace(/\/+\.?$/, "") || "/";
-}
-
+/** As `felhom check` judges it: nothing that a box would refuse is signed. */
 async function readFleet(call: Call, dir: string): Promise<{ readonly fleet: Fleet; readonly tree: FleetTree }> {
   const sources = readFleetSources(call.world.files, dir);
   if (!sources.ok) throw fleetFault(sources.faults, dir);
+  const recorded = readRecordedHosts(call.world.files, dir);
+  const { faults } = await checkFleet(sources.value, recorded.hosts);
+  const all = [...recorded.faults, ...faults];
+  if (all.length > 0) throw fleetFault(all, dir);
   const fleet = await readFleetDocuments(sources.value.sources);
   if (!fleet.ok) throw fleetFault(fleet.faults, dir);
   const tree = hashFleet(call.world.files, dir);

@@ -40,8 +40,8 @@ test("a state is one phrase: the worst thing first", () => {
     [{ mode: "monitor" }, "as wanted, watching"],
     [{ counts: { ...counts, failed: 2, drifted: 3 } }, "2 failed"],
     [{ counts: { ...counts, drifted: 3 } }, "3 drifted"],
-    [{ bundle_in_force: 1 }, "bundle 1, 2 to come"],
-    [{ bundle_in_force: null }, "bundle 0, 2 to come"],
+    [{ bundle_in_force: 1 }, "on bundle 1 of 2"],
+    [{ bundle_in_force: null }, "on bundle 0 of 2"],
     [{ bundle_wanted: 0, bundle_in_force: null }, "no bundle yet"],
     [{ counts: null }, "no report yet"],
     [{ contact: "never" }, "never synced"],
@@ -49,6 +49,9 @@ test("a state is one phrase: the worst thing first", () => {
     [{ paused_until: -1 }, "converged"],
     [{ counts: { ...counts, waiting: 4 } }, "4 waiting"],
     [{ health: "revoked" }, "revoked"],
+    [{ contact: "down" }, "was converged"],
+    [{ contact: "stale", counts: { ...counts, failed: 1 } }, "was 1 failed"],
+    [{ contact: "down", counts: null }, "no report yet"],
   ];
   for (const [more, text] of table) expect([more, stateText(host("a", more), 0)]).toEqual([more, text]);
 });

@@ -22,8 +22,13 @@ export function isPaused(host: Pick<HostItem, "paused_until">, nowMs: number): b
   return host.paused_until !== null && host.paused_until > nowMs;
 }
 
-/** What it holds of what it should: one short phrase. */
+/** What it holds of what it should: one short phrase; of a silent host, what it was when it was last heard. */
 export function stateText(host: HostItem, nowMs: number): string {
+  const silent = host.contact === "stale" || host.contact === "down";
+  return `${silent && host.counts !== null && host.health !== "revoked" ? "was " : ""}${heardState(host, nowMs)}`;
+}
+
+function heardState(host: HostItem, nowMs: number): string {
   if (host.health === "revoked") return "revoked";
   if (host.contact === "never") return "never synced";
   if (isPaused(host, nowMs)) return `paused ${age((host.paused_until ?? nowMs) - nowMs)} more`;
@@ -32,7 +37,7 @@ export function stateText(host: HostItem, nowMs: number): string {
   if (failed > 0) return `${failed} failed`;
   if (drifted > 0) return `${drifted} drifted`;
   if (host.bundle_wanted === 0) return "no bundle yet";
-  if (host.bundle_in_force !== host.bundle_wanted) return `bundle ${host.bundle_in_force ?? 0}, ${host.bundle_wanted} to come`;
+  if (host.bundle_in_force !== host.bundle_wanted) return `on bundle ${host.bundle_in_force ?? 0} of ${host.bundle_wanted}`;
   if (waiting > 0) return `${waiting} waiting`;
   if (changed > 0) return `${changed} changed`;
   return host.mode === "monitor" ? "as wanted, watching" : "converged";
