@@ -20,6 +20,8 @@ export function monitored(planned: readonly Planned[]): readonly ResourceOutcome
         };
       case "unclear":
         return { id, outcome: "waiting", reason: verdict.because.slice(0, REASON_CHARS_MAX) };
+      case "skipped":
+        return { id, outcome: "skipped", reason: `because ${verdict.because}`.slice(0, REASON_CHARS_MAX) };
       default:
         return { id, outcome: verdict.is, reason: verdict.because.slice(0, REASON_CHARS_MAX) };
     }

@@ -194,7 +194,7 @@ describe("a run", () => {
       stop: stop.signal,
       journal: () => {},
     });
-    expect(executed.outcomes).toEqual([{ id: "package/a", outcome: "skipped", reason: "skipped, because the agent is stopping" }]);
+    expect(executed.outcomes).toEqual([{ id: "package/a", outcome: "skipped", reason: "because the agent is stopping" }]);
   });
 
   test("a type that nobody serves here fails its resources with the reason", async () => {

@@ -4,7 +4,7 @@
  * more; it counts as changed only when it is as wanted then. Who watches a resource is noted (`journal`) before that resource is
  * touched, so that a kill between a changed configuration and the reload of its service loses nothing.
  */
-import { flatten } from "../../../shared/core/fault.ts";
+import { flatten, isFault } from "../../../shared/core/fault.ts";
 import type { ResourceOutcome } from "../../../shared/protocol/report.ts";
 import type { Resource } from "../../../shared/states/resource.ts";
 import type { Step, StepOf } from "../../../shared/states/resources/registry.ts";
@@ -64,7 +64,7 @@ class Execution {
 
   async turn(resource: Resource): Promise<void> {
     if (this.#settled.has(resource.id)) return;
-    if (this.#input.stop?.aborted === true) return this.#settle(resource, "skipped", "skipped, because the agent is stopping");
+    if (this.#input.stop?.aborted === true) return this.#settle(resource, "skipped", "because the agent is stopping");
     const seen = this.#isTouched ? await this.#look([resource]) : this.#input.seen;
     const verdict = this.#judge(resource, seen);
     if (verdict.is !== "change") return this.#conclude(resource, verdict);
@@ -100,7 +100,7 @@ class Execution {
       case "failed":
         return this.#fail(resource, verdict.because);
       case "skipped":
-        return this.#settle(resource, "skipped", `skipped, because ${verdict.because}`);
+        return this.#settle(resource, "skipped", `because ${verdict.because}`);
       case "waiting":
         return this.#settle(resource, "waiting", verdict.because);
       case "unclear":
@@ -113,7 +113,8 @@ class Execution {
     try {
       for (const step of steps) await this.#applyStep(step);
     } catch (error) {
-      return this.#fail(resource, flatten(error));
+      // The message says it; codes and causes are for the log.
+      return this.#fail(resource, isFault(error) ? error.message : flatten(error));
     }
     await this.#verify([{ resource, steps }]);
   }
