@@ -48,6 +48,11 @@ export const run: Run = async (call) => {
       ),
     next: `felhom hub restore ${to} --dry-run`,
   });
-  hint(call, hasKey ? "  It holds the hub's TLS key and hashed credentials, and no operator key: keep it as you keep the hub." : "  It holds hashed credentials and no operator key. The TLS key is not in the data directory: keep that apart.");
+  hint(
+    call,
+    hasKey
+      ? "  It holds the hub's TLS key and hashed credentials, and no operator key: keep it as you keep the hub."
+      : "  It holds hashed credentials and no operator key. The TLS key is not in the data directory: keep that apart.",
+  );
   return 0;
 };

@@ -26,6 +26,11 @@ async function ran(path: readonly string[], parts: Omit<Parameters<typeof fakeCa
   return { exit, out: terminal.stdout(), err: terminal.stderr() };
 }
 
+const whyOf = (doing: Promise<unknown>): Promise<string> =>
+  doing.then(
+    () => "done",
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
 const at = (hub: TestHub, options: Call["options"] = {}): Call["options"] => ({ "data-dir": hub.world.dir, ...options });
 const json = { output: "json" } as const;
 
@@ -39,12 +44,17 @@ test("the first token is made on the data directory, beside a running hub, and w
   const listed = JSON.parse((await ran(["token", "list"], { world: hub.world, options: at(hub), globals: json })).out);
   expect(listed).toMatchObject({ kind: "ApiTokenList", items: [{ name: "ci", role: "viewer" }] });
   expect(JSON.stringify(listed)).not.toContain(token);
-  await expect(ran(["token", "revoke"], { world: hub.world, options: at(hub), args: { token: listed.items[0].id } })).rejects.toThrow("Cannot ask for a confirmation");
+  expect(await whyOf(ran(["token", "revoke"], { world: hub.world, options: at(hub), args: { token: listed.items[0].id } }))).toContain(
+    "Cannot ask for a confirmation",
+  );
   expect((await ran(["token", "revoke"], { world: hub.world, options: at(hub), args: { token: listed.items[0].id }, globals: { yes: true } })).exit).toBe(0);
   expect((await hub.ask("GET", "/api/v1/hosts", { token })).status).toBe(401);
   const admin = await hub.logIn();
   const audit = (await hub.ask("GET", "/api/v1/audit", { token: admin })).json.items;
-  expect(audit.filter((row: { actor: string }) => row.actor === "local").map((row: { action: string }) => row.action)).toEqual(["token.revoke", "token.create"]);
+  expect(audit.filter((row: { actor: string }) => row.actor === "local").map((row: { action: string }) => row.action)).toEqual([
+    "token.revoke",
+    "token.create",
+  ]);
 });
 
 test("a token goes to a file of its own when that is asked for, and nowhere else", async () => {
@@ -55,8 +65,15 @@ test("a token goes to a file of its own when that is asked for, and nowhere else
   expect(token.startsWith("fot_")).toBe(true);
   expect(made.out + made.err).not.toContain(token);
   expect(hub.world.files.stat("test", out)?.mode).toBe(0o600);
-  await expect(ran(["token", "create"], { world: hub.world, options: at(hub, { name: "ci", role: "admin", out }) })).rejects.toThrow("something is there already");
-  for (const options of [{ name: "CI", role: "admin" }, { name: "ci", role: "root" }, { name: "ci", role: "admin", expires: "soon" }]) await expect(ran(["token", "create"], { world: hub.world, options: at(hub, options) })).rejects.toThrow("Cannot");
+  expect(await whyOf(ran(["token", "create"], { world: hub.world, options: at(hub, { name: "ci", role: "admin", out }) }))).toContain(
+    "something is there already",
+  );
+  for (const options of [
+    { name: "CI", role: "admin" },
+    { name: "ci", role: "root" },
+    { name: "ci", role: "admin", expires: "soon" },
+  ])
+    expect(await whyOf(ran(["token", "create"], { world: hub.world, options: at(hub, options) }))).toContain("Cannot");
   expect(JSON.parse((await ran(["token", "list"], { world: hub.world, options: at(hub), globals: json })).out).items).toHaveLength(1);
 });
 
@@ -75,7 +92,16 @@ test("backup and restore say what there is, and a dry run leaves nothing", async
   const restored = JSON.parse((await ran(["restore"], { world: hub.world, options: { "data-dir": dataDir }, args: { from: to }, globals: json })).out);
   expect(restored).toMatchObject({ kind: "HubRestore", hosts: 1, epochBefore: 1, epoch: Math.floor(hub.world.clock.wallMs() / 1_000) });
   const status = JSON.parse((await ran(["status"], { world: hub.world, options: { "data-dir": dataDir }, globals: json })).out);
-  expect(status).toMatchObject({ kind: "HubDirectory", running: false, check: "ok", auditWhole: true, fleet: "test", hosts: 1, hubEpoch: restored.epoch, lastBackupAt: made.createdAt });
+  expect(status).toMatchObject({
+    kind: "HubDirectory",
+    running: false,
+    check: "ok",
+    auditWhole: true,
+    fleet: "test",
+    hosts: 1,
+    hubEpoch: restored.epoch,
+    lastBackupAt: made.createdAt,
+  });
 });
 
 test("status sees a running hub by its lock, and a broken audit log by its chain", async () => {
@@ -93,7 +119,12 @@ test("status sees a running hub by its lock, and a broken audit log by its chain
 test("where there is no hub, every command says so and makes nothing", async () => {
   using out = testWorld();
   for (const path of [["backup"], ["status"], ["token", "list"], ["token", "create"], ["token", "revoke"]]) {
-    const code = await ran(path, { world: out, options: { "data-dir": `${out.dir}/nothing`, name: "x", role: "viewer" }, args: { to: `${out.dir}/b`, token: "t-x" }, globals: { yes: true } }).then(
+    const code = await ran(path, {
+      world: out,
+      options: { "data-dir": `${out.dir}/nothing`, name: "x", role: "viewer" },
+      args: { to: `${out.dir}/b`, token: "t-x" },
+      globals: { yes: true },
+    }).then(
       () => "done",
       (error: unknown) => (isFault(error) ? error.code : String(error)),
     );

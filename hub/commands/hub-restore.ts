@@ -13,7 +13,19 @@ export const run: Run = async (call) => {
   const { manifest, epoch, tokens } = await restoreBackup(call.world, { from, dataDir, dryRun });
   present(call, {
     kind: "HubRestore",
-    data: { from, dataDir, dryRun, madeAt: isoTime(manifest.created_at), fleetId: manifest.fleet_id, fleet: manifest.fleet_name, hosts: manifest.hosts, bundle: manifest.bundle, epochBefore: manifest.hub_epoch, ...(dryRun ? {} : { epoch }), tokens },
+    data: {
+      from,
+      dataDir,
+      dryRun,
+      madeAt: isoTime(manifest.created_at),
+      fleetId: manifest.fleet_id,
+      fleet: manifest.fleet_name,
+      hosts: manifest.hosts,
+      bundle: manifest.bundle,
+      epochBefore: manifest.hub_epoch,
+      ...(dryRun ? {} : { epoch }),
+      tokens,
+    },
     human: () =>
       fields(
         [
@@ -27,6 +39,10 @@ export const run: Run = async (call) => {
       ),
     next: dryRun ? `felhom hub restore ${from} --data-dir ${dataDir}` : `felhom hub --data-dir ${dataDir}`,
   });
-  if (!dryRun) hint(call, `  What was revoked after the backup is not revoked here: look at hosts, grants and the ${count(tokens, "API token")}, and revoke again. All sessions are over.`);
+  if (!dryRun)
+    hint(
+      call,
+      `  What was revoked after the backup is not revoked here: look at hosts, grants and the ${count(tokens, "API token")}, and revoke again. All sessions are over.`,
+    );
   return 0;
 };

@@ -39,8 +39,18 @@ export const run: Run = async (call) => {
         [
           ["data directory", dataDir],
           ["hub", running ? markCell(call.terminal, "good", "running") : markCell(call.terminal, "off", "not running")],
-          ["database", look.check === "ok" ? markCell(call.terminal, "good", `${byteSize(look.bytes)}, schema ${look.schema}, whole`) : markCell(call.terminal, "bad", look.check)],
-          ["audit log", look.audit.ok ? markCell(call.terminal, "good", `${count(look.audit.rows, "row")}, head ${look.audit.head.seq} ${look.audit.head.hash.slice(0, 16)}`) : markCell(call.terminal, "bad", `broken at row ${look.audit.brokenSeq}`)],
+          [
+            "database",
+            look.check === "ok"
+              ? markCell(call.terminal, "good", `${byteSize(look.bytes)}, schema ${look.schema}, whole`)
+              : markCell(call.terminal, "bad", look.check),
+          ],
+          [
+            "audit log",
+            look.audit.ok
+              ? markCell(call.terminal, "good", `${count(look.audit.rows, "row")}, head ${look.audit.head.seq} ${look.audit.head.hash.slice(0, 16)}`)
+              : markCell(call.terminal, "bad", `broken at row ${look.audit.brokenSeq}`),
+          ],
           ["fleet", look.fleetName === null ? "none yet" : `${look.fleetName} (${look.fleetId ?? ""}), root ${look.rootVersion}`],
           ["hosts", `${look.hosts}, ${look.pending} waiting for approval`],
           ["bundle", look.bundle === 0 ? "none yet" : look.bundle],

@@ -13,9 +13,14 @@ export const run: Run = async (call) => {
   const asked = askedToken(call);
   const out = textOption(call, "out");
   const path = out === undefined ? undefined : absolute(call, out);
-  if (path !== undefined && call.world.files.stat("token.out", path) !== undefined) throw new Fault("file_exists", `Cannot write the token to ${path}: something is there already`);
+  if (path !== undefined && call.world.files.stat("token.out", path) !== undefined)
+    throw new Fault("file_exists", `Cannot write the token to ${path}: something is there already`);
   if (call.globals.dryRun) {
-    present(call, { kind: "ApiToken", data: { name: asked.name, role: asked.role, dryRun: true }, human: () => `  Would make an API token ${asked.name} with role ${asked.role}.` });
+    present(call, {
+      kind: "ApiToken",
+      data: { name: asked.name, role: asked.role, dryRun: true },
+      human: () => `  Would make an API token ${asked.name} with role ${asked.role}.`,
+    });
     return 0;
   }
   const { id, token } = createToken(call.world, dataDir, asked);

@@ -12,6 +12,10 @@ export const run: Run = async (call) => {
     await confirm(call, `Revoke API token ${escapeUntrusted(id)}?`);
     revokeTokenOffline(call.world, dataDir, id);
   }
-  present(call, { kind: "ApiToken", data: { id, revoked: !call.globals.dryRun, dryRun: call.globals.dryRun }, human: () => `  ${call.globals.dryRun ? "Would revoke" : "Revoked"} ${escapeUntrusted(id)}.` });
+  present(call, {
+    kind: "ApiToken",
+    data: { id, revoked: !call.globals.dryRun, dryRun: call.globals.dryRun },
+    human: () => `  ${call.globals.dryRun ? "Would revoke" : "Revoked"} ${escapeUntrusted(id)}.`,
+  });
   return 0;
 };

@@ -7,7 +7,13 @@ import type { TestHub } from "./test-hub.ts";
 
 /** Puts a box's pending request into the hub's store, as the enrollment route does. Returns its id. */
 export async function askToEnroll(hub: TestHub, label: string, host: TestHost = testHost(label)): Promise<string> {
-  const statement = JSON.stringify({ v: 1, purpose: "felhom enroll", name: label, signing_key: spellKey(host.signingKey.publicKey), box_key: spellKey(host.boxKey.publicKey) });
+  const statement = JSON.stringify({
+    v: 1,
+    purpose: "felhom enroll",
+    name: label,
+    signing_key: spellKey(host.signingKey.publicKey),
+    box_key: spellKey(host.boxKey.publicKey),
+  });
   const request_id = `e-${label}`;
   await hub.hub.store.write("test.enroll", (tx) =>
     insertEnrollment(tx.db, {

@@ -26,7 +26,7 @@ import { type TestWorld, type TestWorldOptions, testWorld } from "./test-world.t
 export interface Reply {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint: what a test looks into is whatever came.
+  // oxlint-disable-next-line typescript/no-explicit-any -- what a test looks into is whatever came
   readonly json: any;
   readonly text: string;
 }
@@ -68,13 +68,27 @@ class EagerClock extends SimClock {
   }
 }
 
-export async function testHub(options: Omit<TestWorldOptions, "clock"> & { readonly routes?: (hub: Hub) => readonly Route[]; readonly checks?: () => readonly Check[]; readonly limits?: Partial<HubSettings["limits"]>; readonly dataDir?: string } = {}): Promise<TestHub> {
+export async function testHub(
+  options: Omit<TestWorldOptions, "clock"> & {
+    readonly routes?: (hub: Hub) => readonly Route[];
+    readonly checks?: () => readonly Check[];
+    readonly limits?: Partial<HubSettings["limits"]>;
+    readonly dataDir?: string;
+  } = {},
+): Promise<TestHub> {
   const { routes: more = () => [], checks = () => [], limits, dataDir, ...worldOptions } = options;
   const world = testWorld({ ...worldOptions, clock: new EagerClock(undefined, FLEET_MADE_MS + 3_600_000) });
   const settings: HubSettings = {
     ...HUB_DEFAULTS,
     dataDir: dataDir ?? world.dir,
-    limits: { ...HUB_DEFAULTS.limits, requestsPerSecondPerAddress: 1_000_000, refusalsPerMinutePerAddress: 1_000_000, enrollPerSecond: 1_000_000, enrollPerMinutePerAddress: 1_000_000, ...limits },
+    limits: {
+      ...HUB_DEFAULTS.limits,
+      requestsPerSecondPerAddress: 1_000_000,
+      refusalsPerMinutePerAddress: 1_000_000,
+      enrollPerSecond: 1_000_000,
+      enrollPerMinutePerAddress: 1_000_000,
+      ...limits,
+    },
   };
   if (dataDir === undefined) await Bun.write(`${world.dir}/setup-token`, `${TEST_SETUP_TOKEN}\n`);
   const fleet = testFleet();
@@ -110,7 +124,12 @@ export async function testHub(options: Omit<TestWorldOptions, "clock"> & { reado
     ask: async (method, path, ask = {}) => {
       const response = await self.fetch(method, path, ask);
       const text = await response.text();
-      return { status: response.status, headers: response.headers, text, json: /json/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : undefined };
+      return {
+        status: response.status,
+        headers: response.headers,
+        text,
+        json: /json/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : undefined,
+      };
     },
     setUp: () => self.ask("POST", "/api/v1/setup", { body: { setup_token: TEST_SETUP_TOKEN, root: fleet.rootEnvelope } }),
     logIn: async (key = fleet.key) => {
@@ -144,7 +163,9 @@ async function start(world: TestWorld, settings: HubSettings, more: (hub: Hub) =
 async function logIn(hub: TestHub, key: SigningKey): Promise<string> {
   const { json: challenge } = await hub.ask("POST", "/api/v1/login/challenges");
   const text = loginText(challenge.fleet_id, { id: challenge.challenge_id, nonce: challenge.nonce, expiresAt: challenge.expires_at }, key.keyId);
-  const reply = await hub.ask("POST", "/api/v1/login/sessions", { body: { challenge_id: challenge.challenge_id, key_id: key.keyId, signature: base64url(sign(key, text)) } });
+  const reply = await hub.ask("POST", "/api/v1/login/sessions", {
+    body: { challenge_id: challenge.challenge_id, key_id: key.keyId, signature: base64url(sign(key, text)) },
+  });
   if (reply.status !== 201) throw new Error(`login was refused: ${reply.text}`);
   return reply.json.token;
 }

@@ -47,7 +47,8 @@ export function decodeManifest(bytes: Uint8Array): BackupManifest {
   if (lines.length !== 3 || end !== "" || sha256HexOf(utf8(body)) !== hash) throw damaged("its manifest is torn or altered");
   const json: unknown = JSON.parse(body);
   const format = z.object({ format: z.string() }).safeParse(json);
-  if (format.success && format.data.format !== BACKUP_FORMAT) throw new Fault("db_newer", `Cannot read this backup: its format is ${format.data.format.slice(0, 64)}, this felhom knows ${BACKUP_FORMAT}`);
+  if (format.success && format.data.format !== BACKUP_FORMAT)
+    throw new Fault("db_newer", `Cannot read this backup: its format is ${format.data.format.slice(0, 64)}, this felhom knows ${BACKUP_FORMAT}`);
   const parsed = backupManifest.safeParse(json);
   if (!parsed.success) throw damaged("its manifest is not of the known form");
   const paths = parsed.data.files.map(({ path }) => path);

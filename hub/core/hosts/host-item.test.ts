@@ -4,7 +4,16 @@ import type { ReportSummary } from "../sync/report-summary.ts";
 import { healthOf, type HostFacts } from "./host-item.ts";
 
 const counts = { unchanged: 3, changed: 0, drifted: 0, failed: 0, skipped: 0, waiting: 0 };
-const report = (part: Partial<ReportSummary> = {}): ReportSummary => ({ bundle: 4, spec: 1, mode: "enforce", source: "database", counts, refused: null, created_at: 1, ...part });
+const report = (part: Partial<ReportSummary> = {}): ReportSummary => ({
+  bundle: 4,
+  spec: 1,
+  mode: "enforce",
+  source: "database",
+  counts,
+  refused: null,
+  created_at: 1,
+  ...part,
+});
 const refused = { bundle: 5, code: "render_failed", because: "x" };
 
 type Row = readonly [string, Pick<HostFacts, "isRevoked" | "contact" | "report">, HostHealth];

@@ -37,4 +37,3 @@ export function recallChallenge(mac: Mac, id: string, nowMs: number): Challenge 
 export function loginText(fleetId: string, challenge: Challenge, keyId: string): Uint8Array {
   return utf8(`felhom login\n${fleetId}\n${challenge.id}\n${challenge.nonce}\n${keyId}`);
 }
-

@@ -50,14 +50,23 @@ for (const form of ["directory", "backup.tar"]) {
     const to = `${out.dir}/${form}`;
     const manifest = await writeBackup(hub.world, { dataDir: hub.world.dir, to });
     expect(manifest).toMatchObject({ fleet_name: "test", root_version: 1, bundle: 1, hosts: 1, hub_epoch: 1 });
-    expect(manifest.files.map(({ path }) => path.replace(/[0-9a-f]{64}$/, "…"))).toEqual(["hub.db", "tls/cert.pem", "tls/key.pem", ...manifest.files.slice(3).map(({ sha256 }) => `blobs/${sha256.slice(0, 2)}/…`)]);
+    expect(manifest.files.map(({ path }) => path.replace(/[0-9a-f]{64}$/, "…"))).toEqual([
+      "hub.db",
+      "tls/cert.pem",
+      "tls/key.pem",
+      ...manifest.files.slice(3).map(({ sha256 }) => `blobs/${sha256.slice(0, 2)}/…`),
+    ]);
     expect((await hub.ask("GET", "/api/v1/status", { token })).json.item.database.last_backup_at).toBe(manifest.created_at);
     const dataDir = `${out.dir}/data`;
     const { epoch, tokens } = await restoreBackup(hub.world, { from: to, dataDir });
     expect([epoch, tokens]).toEqual([Math.floor(hub.world.clock.wallMs() / 1_000), 1]);
     const { hub: again, store } = await restoredHub(hub.world, dataDir);
     expect([again.fleet.epoch, again.fleet.bundleVersion, again.fleet.rootVersion, again.hosts.size]).toEqual([epoch, 1, 1, 1]);
-    const seen = await store.read((db) => ({ sessions: db.all("test", "SELECT * FROM sessions").length, audit: listAudit(db, { beforeSeq: 1e9, limit: 1 })[0]?.action, event: db.get("test", "SELECT kind FROM events ORDER BY seq DESC LIMIT 1") }));
+    const seen = await store.read((db) => ({
+      sessions: db.all("test", "SELECT * FROM sessions").length,
+      audit: listAudit(db, { beforeSeq: 1e9, limit: 1 })[0]?.action,
+      event: db.get("test", "SELECT kind FROM events ORDER BY seq DESC LIMIT 1"),
+    }));
     expect(seen).toEqual({ sessions: 0, audit: "hub.restore", event: { kind: "hub.restored" } });
     const motd = sha256Hex(utf8("hello\n"));
     expect(await Bun.file(`${dataDir}/blobs/${motd.slice(0, 2)}/${motd}`).text()).toBe("hello\n");
@@ -76,7 +85,9 @@ test("I3: a backup made while writes go on has every write that was answered bef
   let going = true;
   const write = async (lane: number): Promise<void> => {
     for (let n = 0; going; n += 1) {
-      await hub.hub.store.write("test.write", (tx) => insertGrant(tx.db, { grant_id: `g-${lane}-${n}`, token_key: `${lane}-${n}`, envelope: "{}", uses: 1, created_at: 0, expires_at: 1 }));
+      await hub.hub.store.write("test.write", (tx) =>
+        insertGrant(tx.db, { grant_id: `g-${lane}-${n}`, token_key: `${lane}-${n}`, envelope: "{}", uses: 1, created_at: 0, expires_at: 1 }),
+      );
       answered += 1;
     }
   };
@@ -157,7 +168,14 @@ test("an archive with a byte flipped anywhere in its headers, or cut short, is r
 
 test("attack 40: a name that leaves the directory, a link, or a stranger's file is not unpacked", async () => {
   using out = testWorld();
-  for (const [name, type] of [["../evil", "0"], ["/etc/evil", "0"], ["hub.db", "2"], ["hub.db", "5"], ["blobs/00/../../evil", "0"], ["tls/other.pem", "0"]] as const) {
+  for (const [name, type] of [
+    ["../evil", "0"],
+    ["/etc/evil", "0"],
+    ["hub.db", "2"],
+    ["hub.db", "5"],
+    ["blobs/00/../../evil", "0"],
+    ["tls/other.pem", "0"],
+  ] as const) {
     const block = new Uint8Array(512);
     const put = (at: number, text: string) => block.set(utf8(text), at);
     put(0, name);
@@ -165,7 +183,13 @@ test("attack 40: a name that leaves the directory, a link, or a stranger's file 
     put(148, " ".repeat(8));
     put(156, type);
     put(257, "ustar\0");
-    put(148, `${block.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0")}\0 `);
+    put(
+      148,
+      `${block
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, "0")}\0 `,
+    );
     await Bun.write(`${out.dir}/b.tar`, new Uint8Array([...block, ...new Uint8Array(1_024)]));
     expect([name, type, await codeOf(restoreBackup(out, { from: `${out.dir}/b.tar`, dataDir: `${out.dir}/data` }))]).toEqual([name, type, "backup_damaged"]);
   }

@@ -40,7 +40,11 @@ function dyingWorld(world: World, dieAt: number): Dying {
         };
       },
     });
-  const databases = { open: (op: string, path: string, options: Parameters<World["databases"]["open"]>[2]): Database => (gate(op), gated(world.databases.open(op, path, options))) };
+  const databases = {
+    open: (op: string, path: string, options: Parameters<World["databases"]["open"]>[2]): Database => (
+      gate(op), gated(world.databases.open(op, path, options))
+    ),
+  };
   return { world: { ...world, files: gated(world.files), databases }, steps: () => steps, ops };
 }
 
@@ -62,7 +66,20 @@ test("a restore that dies before any step on disk leaves the target absent, or w
   const free = dyingWorld(hub.world, Number.POSITIVE_INFINITY);
   await restoreBackup(free.world, { from, dataDir: `${out.dir}/free` });
   expect(free.steps()).toBeGreaterThan(40);
-  expect([...free.ops]).toEqual(expect.arrayContaining(["restore.staging", "restore.tar", "restore.check", "restore.open", "restore.prepare", "restore.sessions", "meta.write", "audit.append", "events.append", "restore.swap"]));
+  expect([...free.ops]).toEqual(
+    expect.arrayContaining([
+      "restore.staging",
+      "restore.tar",
+      "restore.check",
+      "restore.open",
+      "restore.prepare",
+      "restore.sessions",
+      "meta.write",
+      "audit.append",
+      "events.append",
+      "restore.swap",
+    ]),
+  );
   const states = { absent: 0, whole: 0 };
   for (let dieAt = 1; dieAt <= free.steps(); dieAt += 1) {
     const dataDir = `${out.dir}/data`;

@@ -8,13 +8,18 @@ import { isFault } from "../../../shared/core/fault.ts";
 import type { Database } from "../../../shared/ports/databases.ts";
 import { type BackupManifest, damaged } from "../../core/backup/manifest.ts";
 
-export type Found = Omit<BackupManifest, "format" | "created_at" | "felhom_version" | "files"> & { readonly blobs: readonly { readonly sha256: string; readonly size: number }[] };
+export type Found = Omit<BackupManifest, "format" | "created_at" | "felhom_version" | "files"> & {
+  readonly blobs: readonly { readonly sha256: string; readonly size: number }[];
+};
 
 /** Throws `backup_damaged` for anything that is not whole. */
 export async function inspectDatabase(db: Database): Promise<Found> {
   const check = db.check("backup.check");
   if (check !== "ok") throw damaged(`its database is damaged (${check.slice(0, 200)})`);
-  const audit = await verifyAudit(async (body) => body(db), async () => {});
+  const audit = await verifyAudit(
+    async (body) => body(db),
+    async () => {},
+  );
   if (!audit.ok) throw damaged(`its audit log does not verify at row ${audit.brokenSeq} (${audit.because})`);
   const root = rootOf(db);
   return {

@@ -10,7 +10,10 @@ import { restoreBackup } from "./restore-backup.ts";
 import { writeBackup } from "./write-backup.ts";
 
 const sync = (hub: TestHub, token: string, hostId: string, parts: object) =>
-  hub.ask("POST", "/agent/v1/sync", { token, body: { v: 1, protocol: PROTOCOL, host_id: hostId, boot_id: "boot-1", run: 1, agent_version: "0", wait_ms: 0, outbox: [], ...parts } });
+  hub.ask("POST", "/agent/v1/sync", {
+    token,
+    body: { v: 1, protocol: PROTOCOL, host_id: hostId, boot_id: "boot-1", run: 1, agent_version: "0", wait_ms: 0, outbox: [], ...parts },
+  });
 
 test("S08: boxes give a hub that was restored from last week what it has forgotten, and nobody steps back", async () => {
   using out = testWorld();
@@ -39,7 +42,11 @@ test("S08: boxes give a hub that was restored from last week what it has forgott
   expect([hub.hub.fleet.rootVersion, hub.hub.fleet.bundleVersion, hub.hub.hosts.get(host.hostId)?.name]).toEqual([2, 2, "shop"]);
   const admin = await hub.logIn(testKey("second"));
   const audit = (await hub.ask("GET", "/api/v1/audit", { token: admin })).json.items;
-  expect(audit.filter((row: { action: string }) => row.action === "offer.take").map((row: { target: string }) => row.target)).toEqual(["bundle", "host-cert", "root"]);
+  expect(audit.filter((row: { action: string }) => row.action === "offer.take").map((row: { target: string }) => row.target)).toEqual([
+    "bundle",
+    "host-cert",
+    "root",
+  ]);
   await hub.restart();
   expect([hub.hub.fleet.rootVersion, hub.hub.fleet.bundleVersion]).toEqual([2, 2]);
 });

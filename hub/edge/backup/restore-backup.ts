@@ -36,7 +36,10 @@ export async function restoreBackup(world: World, { from, dataDir, dryRun = fals
   const { files } = world;
   assertEmpty(world, dataDir);
   const staging = `${dataDir}.restoring`;
-  if (files.stat("restore.staging", staging) !== undefined) throw new Fault("conflict", `Cannot restore: ${staging} is left from a restore that did not end`, { remedy: `Make sure that none is running, then remove ${staging}` });
+  if (files.stat("restore.staging", staging) !== undefined)
+    throw new Fault("conflict", `Cannot restore: ${staging} is left from a restore that did not end`, {
+      remedy: `Make sure that none is running, then remove ${staging}`,
+    });
   files.makeDir("restore.staging", staging, 0o700);
   try {
     const manifest = copyIn(world, from, staging);
@@ -60,7 +63,10 @@ function assertEmpty({ files }: World, dataDir: string): void {
   const stat = files.stat("restore.target", dataDir);
   if (stat === undefined) return;
   const isEmpty = stat.kind === "directory" && files.list("restore.target", dataDir).length === 0;
-  if (!isEmpty) throw new Fault("conflict", `Cannot restore into ${dataDir}: it is not empty`, { remedy: "Stop the hub and move its data directory away first, or name another with --data-dir" });
+  if (!isEmpty)
+    throw new Fault("conflict", `Cannot restore into ${dataDir}: it is not empty`, {
+      remedy: "Stop the hub and move its data directory away first, or name another with --data-dir",
+    });
 }
 
 /** Every file that the manifest names, no other, each hashed on its way. */
@@ -72,10 +78,17 @@ function copyIn(world: World, from: string, staging: string): BackupManifest {
   if (isArchive) unpackTar(world, from, staging);
   const source = isArchive ? staging : from;
   const manifest = readManifest(world, `${source}/${MANIFEST_NAME}`);
-  if (manifest.schema > MIGRATIONS.length) throw new Fault("db_newer", `Cannot restore: the backup's schema is version ${manifest.schema}, this felhom knows ${MIGRATIONS.length}`, { remedy: "Restore with a felhom at least as new as the one that made the backup" });
+  if (manifest.schema > MIGRATIONS.length)
+    throw new Fault("db_newer", `Cannot restore: the backup's schema is version ${manifest.schema}, this felhom knows ${MIGRATIONS.length}`, {
+      remedy: "Restore with a felhom at least as new as the one that made the backup",
+    });
   for (const { path, size, sha256 } of manifest.files) {
     makeDirs(files, "restore.copy", staging, path);
-    const found = readOrDamaged(path, () => (isArchive ? readHashed(files, "restore.check", `${staging}/${path}`, () => {}) : copyHashed(files, "restore.copy", `${source}/${path}`, `${staging}/${path}`)));
+    const found = readOrDamaged(path, () =>
+      isArchive
+        ? readHashed(files, "restore.check", `${staging}/${path}`, () => {})
+        : copyHashed(files, "restore.copy", `${source}/${path}`, `${staging}/${path}`),
+    );
     if (found.size !== size || found.sha256 !== sha256) throw damaged(`${path} is not what the manifest says`);
   }
   if (isArchive) dropUnlisted(world, staging, manifest);
@@ -123,7 +136,8 @@ async function prepare(world: World, staging: string, manifest: BackupManifest):
 
 function checkAgainst(found: Found, manifest: BackupManifest): void {
   if (found.audit.seq !== manifest.audit.seq || found.audit.hash !== manifest.audit.hash) throw damaged("its audit log ends elsewhere than its manifest says");
-  if (found.hub_epoch !== manifest.hub_epoch || found.root_version !== manifest.root_version) throw damaged("its database is another than its manifest describes");
+  if (found.hub_epoch !== manifest.hub_epoch || found.root_version !== manifest.root_version)
+    throw damaged("its database is another than its manifest describes");
   const stored = new Map(manifest.files.map(({ path, size }) => [path, size]));
   const lost = found.blobs.find(({ sha256, size }) => stored.get(`blobs/${sha256.slice(0, 2)}/${sha256}`) !== size);
   if (lost !== undefined) throw damaged(`blob ${lost.sha256.slice(0, 16)}… is missing`);
@@ -138,7 +152,12 @@ function raise(world: World, db: Database, manifest: BackupManifest): { readonly
   const data = { epoch, epoch_before: manifest.hub_epoch, backup_made_at: manifest.created_at, audit_seq: manifest.audit.seq };
   appendAudit(db, { at: nowMs, actor: "local", from: "local", action: "hub.restore", target: manifest.fleet_id ?? "hub", data });
   appendEvent(db, { at: nowMs, kind: "hub.restored", data });
-  const tokens = db.get<{ count: number }>("restore.tokens", "SELECT count(*) AS count FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)", nowMs)?.count ?? 0;
+  const tokens =
+    db.get<{ count: number }>(
+      "restore.tokens",
+      "SELECT count(*) AS count FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
+      nowMs,
+    )?.count ?? 0;
   return { epoch, tokens };
 }
 

@@ -29,7 +29,8 @@ export interface BackupAsk {
 export async function writeBackup(world: World, { dataDir, to }: BackupAsk): Promise<BackupManifest> {
   const { files } = world;
   if (files.stat("backup.to", to) !== undefined) throw new Fault("file_exists", `Cannot back up to ${to}: something is there already`);
-  if (files.stat("backup.from", databasePath(dataDir)) === undefined) throw new Fault("file_missing", `Cannot back up ${dataDir}: there is no hub's database in it`, { remedy: "Name the hub's data directory: --data-dir DIR" });
+  if (files.stat("backup.from", databasePath(dataDir)) === undefined)
+    throw new Fault("file_missing", `Cannot back up ${dataDir}: there is no hub's database in it`, { remedy: "Name the hub's data directory: --data-dir DIR" });
   const partial = `${to}.partial-${hex(world.crypto.randomBytes(4))}`;
   try {
     const manifest = await fill(world, dataDir, partial);
@@ -105,7 +106,10 @@ function copyBlob(world: World, dataDir: string, partial: string, blob: { readon
   makeDirs(world.files, "backup.blob", partial, path);
   const copied = copyHashed(world.files, "backup.blob", `${dataDir}/${path}`, `${partial}/${path}`);
   if (copied.sha256 !== blob.sha256 || copied.size !== blob.size) {
-    throw new Fault("disk_failed", `Cannot back up: blob ${blob.sha256.slice(0, 16)}… in the hub's data directory is damaged`, { facts: { sha256: blob.sha256 }, remedy: "Remove the file and publish again from your workstation" });
+    throw new Fault("disk_failed", `Cannot back up: blob ${blob.sha256.slice(0, 16)}… in the hub's data directory is damaged`, {
+      facts: { sha256: blob.sha256 },
+      remedy: "Remove the file and publish again from your workstation",
+    });
   }
   return { path, ...copied };
 }

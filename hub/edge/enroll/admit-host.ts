@@ -15,7 +15,9 @@ import type { Tx } from "../store/store.ts";
 export interface Admitted {
   readonly identity: HostIdentity;
   /** One of the two: what proves the identity. */
-  readonly proof: { readonly by: "certificate"; readonly hostCert: Envelope } | { readonly by: "grant"; readonly grant: Envelope; readonly admission: Envelope };
+  readonly proof:
+    | { readonly by: "certificate"; readonly hostCert: Envelope }
+    | { readonly by: "grant"; readonly grant: Envelope; readonly admission: Envelope };
   readonly credentialSha256: string;
 }
 

@@ -29,7 +29,10 @@ export async function lookAtHub(world: World, dataDir: string): Promise<HubLook>
   const db = world.databases.open("hub.look", path, { migrations: MIGRATIONS, readonly: true });
   try {
     const check = db.check("hub.look");
-    const audit = await verifyAudit(async (body) => body(db), async () => {});
+    const audit = await verifyAudit(
+      async (body) => body(db),
+      async () => {},
+    );
     const root = loadRoot(db)?.payload;
     const number = (sql: string): number => db.get<{ n: number }>("hub.look", sql)?.n ?? 0;
     const backup = readMeta(db, "last_backup_at");

@@ -21,7 +21,8 @@ export function createToken(world: World, dataDir: string, { name, role, expires
   const id = `t-${base32(world.crypto.randomBytes(10))}`;
   const token = makeSecret(TOKEN_PREFIX, world.crypto.randomBytes(32));
   withWrites(world, dataDir, (db, nowMs) => {
-    if (!insertToken(db, { token_id: id, secret: token, name, role, created_at: nowMs, expires_at: expiresAt })) throw new Fault("conflict", `Cannot make the token: there are ${TOKENS_MAX} already`, { remedy: "Revoke some: felhom hub token list" });
+    if (!insertToken(db, { token_id: id, secret: token, name, role, created_at: nowMs, expires_at: expiresAt }))
+      throw new Fault("conflict", `Cannot make the token: there are ${TOKENS_MAX} already`, { remedy: "Revoke some: felhom hub token list" });
     return { action: "token.create", target: id, data: { name, role, expires_at: expiresAt } };
   });
   return { id, token };
@@ -38,7 +39,8 @@ export function listAllTokens(world: World, dataDir: string): readonly TokenRow[
 
 export function revokeTokenOffline(world: World, dataDir: string, id: string): void {
   withWrites(world, dataDir, (db, nowMs) => {
-    if (!revokeToken(db, id, nowMs)) throw new Fault("not_found", `Cannot revoke token ${id.slice(0, 64)}: there is no such live one`, { remedy: "felhom hub token list" });
+    if (!revokeToken(db, id, nowMs))
+      throw new Fault("not_found", `Cannot revoke token ${id.slice(0, 64)}: there is no such live one`, { remedy: "felhom hub token list" });
     return { action: "token.revoke", target: id };
   });
 }

@@ -10,8 +10,23 @@ import { pruneBundles, pruneEvents, pruneOldAudit } from "../store/retention.ts"
 import { sweep } from "./sweep.ts";
 
 const DAY_MS = 86_400_000;
-const count = (hub: TestHub, table: string): Promise<number> => hub.hub.store.read((db) => db.get<{ n: number }>("test", `SELECT count(*) AS n FROM ${table}`)?.n ?? -1);
-const TABLES = ["roots", "hosts", "host_credentials", "enrollments", "grants", "grant_uses", "bundles", "bundle_blobs", "blobs", "tokens", "meta", "newest_reports", "schema_version"];
+const count = (hub: TestHub, table: string): Promise<number> =>
+  hub.hub.store.read((db) => db.get<{ n: number }>("test", `SELECT count(*) AS n FROM ${table}`)?.n ?? -1);
+const TABLES = [
+  "roots",
+  "hosts",
+  "host_credentials",
+  "enrollments",
+  "grants",
+  "grant_uses",
+  "bundles",
+  "bundle_blobs",
+  "blobs",
+  "tokens",
+  "meta",
+  "newest_reports",
+  "schema_version",
+];
 
 test("what a disaster is recovered from is all there after a sweep ten years on", async () => {
   using hub = await testHub();
@@ -31,7 +46,10 @@ test("what a disaster is recovered from is all there after a sweep ten years on"
   await sweep(hub.hub);
   expect(await dump()).toEqual(before);
   expect(await count(hub, "sessions")).toBe(0);
-  const audit = await verifyAudit((body) => hub.hub.store.read(body), async () => {});
+  const audit = await verifyAudit(
+    (body) => hub.hub.store.read(body),
+    async () => {},
+  );
   expect(audit.ok).toBe(true);
 });
 
@@ -43,7 +61,10 @@ test("events go by age and by count, never the newest few, whatever the clock sa
     for (let n = 0; n < 100; n += 1) appendEvent(tx.db, { at: start + n * DAY_MS, kind: "host.changed", data: { n } });
     for (let n = 0; n < 3; n += 1) appendEvent(tx.db, { at: 0, kind: "root.rotated", data: { n } });
   });
-  const left = async (): Promise<readonly number[]> => (await hub.hub.store.read((db) => db.all<{ n: number }>("test", "SELECT data ->> '$.n' AS n FROM events WHERE kind = 'host.changed' ORDER BY seq"))).map((row) => row.n);
+  const left = async (): Promise<readonly number[]> =>
+    (await hub.hub.store.read((db) => db.all<{ n: number }>("test", "SELECT data ->> '$.n' AS n FROM events WHERE kind = 'host.changed' ORDER BY seq"))).map(
+      (row) => row.n,
+    );
   const prune = (nowMs: number) => hub.hub.store.write("test.prune", (tx) => pruneEvents(tx.db, "host.changed", keep, nowMs));
   expect(await prune(start)).toBe(50);
   expect((await left())[0]).toBe(50);
@@ -56,7 +77,8 @@ test("events go by age and by count, never the newest few, whatever the clock sa
 });
 
 test("every kind of event has a limit", () => {
-  for (const [kind, keep] of Object.entries(KEEP_EVENTS)) expect([kind, keep.rowsMin < keep.rowsMax && keep.rowsMax <= 100_000 && keep.ageMs > 0]).toEqual([kind, true]);
+  for (const [kind, keep] of Object.entries(KEEP_EVENTS))
+    expect([kind, keep.rowsMin < keep.rowsMax && keep.rowsMax <= 100_000 && keep.ageMs > 0]).toEqual([kind, true]);
 });
 
 test("the audit log is pruned from its old end, and what stays verifies from its anchor; the head never goes", async () => {
@@ -66,16 +88,29 @@ test("the audit log is pruned from its old end, and what stays verifies from its
     for (let n = 0; n < 60; n += 1) appendAudit(tx.db, { at: start + n * DAY_MS, actor: "local", from: "local", action: "test", target: String(n) });
   });
   const head = await hub.hub.store.read(auditHead);
-  const prune = (keep: { rowsMax: number; rowsMin: number; ageMs: number }, nowMs: number) => hub.hub.store.write("test.prune", (tx) => pruneOldAudit(tx.db, keep, nowMs));
+  const prune = (keep: { rowsMax: number; rowsMin: number; ageMs: number }, nowMs: number) =>
+    hub.hub.store.write("test.prune", (tx) => pruneOldAudit(tx.db, keep, nowMs));
   expect(await prune({ rowsMax: 40, rowsMin: 5, ageMs: 1_000 * DAY_MS }, start)).toBe(20);
   expect(await prune({ rowsMax: 40, rowsMin: 5, ageMs: 10 * DAY_MS }, start + 40 * DAY_MS)).toBe(10);
   expect((await hub.hub.store.read(auditAnchor)).seq).toBe(30);
   expect(await prune({ rowsMax: 40, rowsMin: 0, ageMs: 0 }, start + 10_000 * DAY_MS)).toBe(29);
-  const verdict = await verifyAudit((body) => hub.hub.store.read(body), async () => {});
+  const verdict = await verifyAudit(
+    (body) => hub.hub.store.read(body),
+    async () => {},
+  );
   expect(verdict).toMatchObject({ ok: true, rows: 1, head, anchor: { seq: 59 } });
-  const next = await hub.hub.store.write("test.audit", (tx) => appendAudit(tx.db, { at: start, actor: "local", from: "local", action: "test", target: "next" }));
+  const next = await hub.hub.store.write("test.audit", (tx) =>
+    appendAudit(tx.db, { at: start, actor: "local", from: "local", action: "test", target: "next" }),
+  );
   expect(next.seq).toBe(61);
-  expect((await verifyAudit((body) => hub.hub.store.read(body), async () => {})).ok).toBe(true);
+  expect(
+    (
+      await verifyAudit(
+        (body) => hub.hub.store.read(body),
+        async () => {},
+      )
+    ).ok,
+  ).toBe(true);
 });
 
 test("old bundles go, but not the current one, one in force, or the newest few; their blobs follow, shared ones stay", async () => {
@@ -97,7 +132,8 @@ test("old bundles go, but not the current one, one in force, or the newest few; 
   expect((await sweep(hub.hub)).blobs).toBe(0);
   await hub.world.clock.advance(2);
   expect((await sweep(hub.hub)).blobs).toBe(5);
-  const isThere = (text: string) => hub.world.files.stat("test", `${hub.world.dir}/blobs/${sha256Hex(utf8(text)).slice(0, 2)}/${sha256Hex(utf8(text))}`) !== undefined;
+  const isThere = (text: string) =>
+    hub.world.files.stat("test", `${hub.world.dir}/blobs/${sha256Hex(utf8(text)).slice(0, 2)}/${sha256Hex(utf8(text))}`) !== undefined;
   expect(["shared", "only 1", "only 2", "only 3", "only 6", "only 7", "only 8"].map(isThere)).toEqual([true, false, false, true, false, true, true]);
   expect((await hub.ask("GET", `/api/v1/blobs/${sha256Hex(utf8("only 1"))}`, { token: await hub.logIn() })).status).toBe(404);
 });

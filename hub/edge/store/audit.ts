@@ -2,7 +2,15 @@
  * The audit log: append-only, one row per mutation, hash-chained (shared/core/audit-chain.ts). `appendAudit` is called inside the very
  * transaction that does what the row tells, so there is no deed without a row and no row without a deed.
  */
-import { AUDIT_START, type AuditAnchor, type AuditEntry, type AuditRow, type AuditVerdict, auditHash, verifyAuditChain } from "../../../shared/core/audit-chain.ts";
+import {
+  AUDIT_START,
+  type AuditAnchor,
+  type AuditEntry,
+  type AuditRow,
+  type AuditVerdict,
+  auditHash,
+  verifyAuditChain,
+} from "../../../shared/core/audit-chain.ts";
 import type { Database } from "../../../shared/ports/databases.ts";
 
 export const AUDIT_TABLES = [
@@ -25,7 +33,10 @@ const VERIFY_PAGE = 1_000;
 const AUDIT_WALKS_MAX = 3;
 const COLUMNS = 'seq, at, actor, source AS "from", action, target, outcome, data, hash';
 
-export type AuditDeed = Omit<AuditEntry, "data" | "outcome"> & { readonly outcome?: string; readonly data?: Readonly<Record<string, string | number | boolean | null>> };
+export type AuditDeed = Omit<AuditEntry, "data" | "outcome"> & {
+  readonly outcome?: string;
+  readonly data?: Readonly<Record<string, string | number | boolean | null>>;
+};
 
 /** Inside the transaction of the deed itself. */
 export function appendAudit(db: Database, deed: AuditDeed): AuditRow {
@@ -103,7 +114,11 @@ async function walkAudit(read: <T>(body: (db: Database) => T) => Promise<T>, pau
 
 /** Inside a transaction. Removes the oldest rows up to `uptoSeq`, never the head, and leaves the anchor they chain to. Returns how many went. */
 export function pruneAudit(db: Database, uptoSeq: number): number {
-  const last = db.get<AuditAnchor>("audit.prune", "SELECT seq, hash FROM audit WHERE seq <= ? AND seq < (SELECT max(seq) FROM audit) ORDER BY seq DESC LIMIT 1", uptoSeq);
+  const last = db.get<AuditAnchor>(
+    "audit.prune",
+    "SELECT seq, hash FROM audit WHERE seq <= ? AND seq < (SELECT max(seq) FROM audit) ORDER BY seq DESC LIMIT 1",
+    uptoSeq,
+  );
   if (last === undefined) return 0;
   db.run(
     "audit.prune",

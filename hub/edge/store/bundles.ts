@@ -54,7 +54,12 @@ export function insertBundle(db: Database, bundle: BundleRow & { readonly envelo
     bundle.signers,
     bundle.received_at,
   );
-  db.run("bundles.insert", "INSERT OR IGNORE INTO bundle_blobs (version, sha256) SELECT ?, value FROM json_each(?)", bundle.version, JSON.stringify(bundle.sha256));
+  db.run(
+    "bundles.insert",
+    "INSERT OR IGNORE INTO bundle_blobs (version, sha256) SELECT ?, value FROM json_each(?)",
+    bundle.version,
+    JSON.stringify(bundle.sha256),
+  );
 }
 
 /** 0 when there is none. */
@@ -82,7 +87,10 @@ export interface BlobFault {
 }
 
 /** Which of a manifest's files are not stored, or stored with another size. At most one of each kind, with how many there are. */
-export function findBlobFaults(db: Database, files: readonly { readonly path: string; readonly sha256: string; readonly size: number }[]): readonly BlobFault[] {
+export function findBlobFaults(
+  db: Database,
+  files: readonly { readonly path: string; readonly sha256: string; readonly size: number }[],
+): readonly BlobFault[] {
   return db.all<BlobFault>(
     "bundles.blobs",
     `SELECT CASE WHEN b.sha256 IS NULL THEN 'blob_missing' ELSE 'blob_mismatch' END AS "is", count(*) AS count, min(f.value ->> '$.path') AS path

@@ -73,11 +73,22 @@ export function insertSession(db: Database, session: SessionRow & { readonly sec
     session.created_at,
     session.expires_at,
   );
-  db.run("sessions.bound", "DELETE FROM sessions WHERE key_id = ? AND session_id NOT IN (SELECT session_id FROM sessions WHERE key_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?)", session.key_id, session.key_id, SESSIONS_PER_KEY_MAX);
+  db.run(
+    "sessions.bound",
+    "DELETE FROM sessions WHERE key_id = ? AND session_id NOT IN (SELECT session_id FROM sessions WHERE key_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?)",
+    session.key_id,
+    session.key_id,
+    SESSIONS_PER_KEY_MAX,
+  );
 }
 
 export function findSession(db: Database, secret: string, nowMs: number): SessionRow | undefined {
-  return db.get<SessionRow>("sessions.find", "SELECT session_id, key_id, role, expires_at FROM sessions WHERE secret_sha256 = ? AND expires_at > ?", secretHash(secret), nowMs);
+  return db.get<SessionRow>(
+    "sessions.find",
+    "SELECT session_id, key_id, role, expires_at FROM sessions WHERE secret_sha256 = ? AND expires_at > ?",
+    secretHash(secret),
+    nowMs,
+  );
 }
 
 /** Inside a transaction: ends every session whose key is not among these. Returns how many. */
@@ -128,7 +139,12 @@ export function touchToken(db: Database, tokenId: string, nowMs: number): void {
 }
 
 export function listTokens(db: Database, afterId: string, limit: number): readonly TokenRow[] {
-  return db.all<TokenRow>("tokens.list", `SELECT ${TOKEN_COLUMNS} FROM tokens WHERE revoked_at IS NULL AND token_id > ? ORDER BY token_id LIMIT ?`, afterId, limit);
+  return db.all<TokenRow>(
+    "tokens.list",
+    `SELECT ${TOKEN_COLUMNS} FROM tokens WHERE revoked_at IS NULL AND token_id > ? ORDER BY token_id LIMIT ?`,
+    afterId,
+    limit,
+  );
 }
 
 /** Inside a transaction. False when there is no such live token. */

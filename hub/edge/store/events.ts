@@ -76,7 +76,12 @@ export function listEvents(db: Database, filter: EventFilter): readonly EventRow
   if (filter.hostId !== undefined) and("host_id = ?", filter.hostId);
   if (filter.kinds !== undefined) and("kind IN (SELECT value FROM json_each(?))", JSON.stringify(filter.kinds));
   const order = filter.order === "oldest-first" ? "ASC" : "DESC";
-  return db.all<EventRow>("events.list", `SELECT seq, at, kind, host_id, host_name, data FROM events WHERE ${where.join(" AND ")} ORDER BY seq ${order} LIMIT ?`, ...params, filter.limit);
+  return db.all<EventRow>(
+    "events.list",
+    `SELECT seq, at, kind, host_id, host_name, data FROM events WHERE ${where.join(" AND ")} ORDER BY seq ${order} LIMIT ?`,
+    ...params,
+    filter.limit,
+  );
 }
 
 export function newestEventSeq(db: Database): number {

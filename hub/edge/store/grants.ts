@@ -37,7 +37,10 @@ export interface GrantRow {
 const COLUMNS = "grant_id, envelope, uses, used, created_at, expires_at, revoked_at";
 
 /** Inside a transaction. False when the id or the token key is already known. */
-export function insertGrant(db: Database, grant: Pick<GrantRow, "grant_id" | "envelope" | "uses" | "created_at" | "expires_at"> & { readonly token_key: string }): boolean {
+export function insertGrant(
+  db: Database,
+  grant: Pick<GrantRow, "grant_id" | "envelope" | "uses" | "created_at" | "expires_at"> & { readonly token_key: string },
+): boolean {
   return (
     db.run(
       "grants.insert",

@@ -61,5 +61,10 @@ export function storeReply(db: Database, id: IdempotencyId, reply: StoredReply, 
 }
 
 export function deleteOldReplies(db: Database, nowMs: number, limit: number): number {
-  return db.run("idempotency.expire", "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE created_at <= ? LIMIT ?)", nowMs - IDEMPOTENCY_KEEP_MS, limit).changes;
+  return db.run(
+    "idempotency.expire",
+    "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE created_at <= ? LIMIT ?)",
+    nowMs - IDEMPOTENCY_KEEP_MS,
+    limit,
+  ).changes;
 }

@@ -4,7 +4,9 @@
  */
 import type { Database } from "../../../shared/ports/databases.ts";
 
-export const ROOT_TABLES = ["CREATE TABLE roots (version INTEGER PRIMARY KEY, fleet_id TEXT NOT NULL, payload_sha256 TEXT NOT NULL, envelope TEXT NOT NULL, received_at INTEGER NOT NULL) STRICT"] as const;
+export const ROOT_TABLES = [
+  "CREATE TABLE roots (version INTEGER PRIMARY KEY, fleet_id TEXT NOT NULL, payload_sha256 TEXT NOT NULL, envelope TEXT NOT NULL, received_at INTEGER NOT NULL) STRICT",
+] as const;
 
 export interface RootRow {
   readonly version: number;
@@ -33,7 +35,12 @@ export function insertRoot(db: Database, root: RootRow): boolean {
 
 /** In order, after a version. */
 export function listRoots(db: Database, afterVersion: number, limit: number): readonly RootRow[] {
-  return db.all<RootRow>("roots.list", "SELECT version, fleet_id, payload_sha256, envelope, received_at FROM roots WHERE version > ? ORDER BY version LIMIT ?", afterVersion, limit);
+  return db.all<RootRow>(
+    "roots.list",
+    "SELECT version, fleet_id, payload_sha256, envelope, received_at FROM roots WHERE version > ? ORDER BY version LIMIT ?",
+    afterVersion,
+    limit,
+  );
 }
 
 /** 0 when the hub has no fleet yet. */

@@ -13,7 +13,13 @@ export function loadRoot(db: Database): TrustedRoot | undefined {
   const rows = listRoots(db, 0, ROOT_CHAIN_MAX);
   const first = rows[0];
   if (first === undefined) return undefined;
-  return orRefuse("stored root", verifyRootChain(rows.map((row) => storedEnvelope("root", row.envelope)), first.payload_sha256));
+  return orRefuse(
+    "stored root",
+    verifyRootChain(
+      rows.map((row) => storedEnvelope("root", row.envelope)),
+      first.payload_sha256,
+    ),
+  );
 }
 
 /** An envelope column. What is in there was verified before it was stored, so anything unreadable is damage, said by name. */

@@ -22,7 +22,13 @@ export function auditRoutes(hub: Hub): readonly Route[] {
       },
       async ({ query }) => {
         const { rows, next } = await hub.store.read((db) =>
-          readPage("audit", query, ["number"], (after, limit) => listAudit(db, { beforeSeq: Number(after?.[0] ?? Number.MAX_SAFE_INTEGER), limit }), (row) => [row.seq]),
+          readPage(
+            "audit",
+            query,
+            ["number"],
+            (after, limit) => listAudit(db, { beforeSeq: Number(after?.[0] ?? Number.MAX_SAFE_INTEGER), limit }),
+            (row) => [row.seq],
+          ),
         );
         return { status: 200, body: pageBody("AuditList", rows, next) };
       },
@@ -38,7 +44,10 @@ export function auditRoutes(hub: Hub): readonly Route[] {
       },
       async () => {
         const never = new AbortController().signal;
-        const verdict = await verifyAudit((body) => hub.store.read(body), () => hub.world.clock.sleep(0, never));
+        const verdict = await verifyAudit(
+          (body) => hub.store.read(body),
+          () => hub.world.clock.sleep(0, never),
+        );
         return { status: 200, body: oneBody("AuditVerification", verificationOf(verdict)) };
       },
     ),

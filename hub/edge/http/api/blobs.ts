@@ -51,7 +51,13 @@ function putRoute(hub: Hub): Route {
       uploads += 1;
       try {
         const announced = Number(call.request.headers.get("content-length") ?? "0");
-        const size = await receiveBlob(hub.world, hub.settings.dataDir, sha256, countedParts(call.request.body ?? new Blob([]).stream(), BLOB_BYTES_MAX), announced);
+        const size = await receiveBlob(
+          hub.world,
+          hub.settings.dataDir,
+          sha256,
+          countedParts(call.request.body ?? new Blob([]).stream(), BLOB_BYTES_MAX),
+          announced,
+        );
         return await mutate(hub, call, { action: "blob.store", target: sha256 }, (tx, nowMs) => {
           const isNew = insertBlob(tx.db, { sha256, size, created_at: nowMs });
           return isNew ? { status: 201, audit: { size } } : { status: 200 };

@@ -19,7 +19,20 @@ test("a bundle is current once its blobs are there and it verifies", async () =>
   expect((await put(hub, token, "hello\n")).status).toBe(200);
   expect((await put(hub, token, "name: test\n")).status).toBe(201);
   const done = await publish(hub, token, hub.fleet.bundle(1, files));
-  expect([done.status, done.json.item]).toEqual([201, { version: 1, created_at: FLEET_MADE_MS, expires_at: FLEET_MADE_MS + 90 * 86_400_000, message: "version 1", files: 2, bytes: 17, signers: [hub.fleet.key.keyId], received_at: hub.world.clock.wallMs(), hosts_in_force: 0 }]);
+  expect([done.status, done.json.item]).toEqual([
+    201,
+    {
+      version: 1,
+      created_at: FLEET_MADE_MS,
+      expires_at: FLEET_MADE_MS + 90 * 86_400_000,
+      message: "version 1",
+      files: 2,
+      bytes: 17,
+      signers: [hub.fleet.key.keyId],
+      received_at: hub.world.clock.wallMs(),
+      hosts_in_force: 0,
+    },
+  ]);
   expect(hub.hub.fleet.bundleVersion).toBe(1);
   const shown = await hub.ask("GET", "/api/v1/bundles/1", { token });
   expect(shown.json.item.envelope).toEqual(hub.fleet.bundle(1, files));

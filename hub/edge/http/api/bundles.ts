@@ -43,10 +43,23 @@ function listRoute(hub: Hub): Route {
     },
     async ({ query }) => {
       const { rows, next } = await hub.store.read((db) =>
-        readPage("bundles", query, ["number"], (after, limit) => listBundles(db, Number(after?.[0] ?? Number.MAX_SAFE_INTEGER), limit), (row) => [row.version]),
+        readPage(
+          "bundles",
+          query,
+          ["number"],
+          (after, limit) => listBundles(db, Number(after?.[0] ?? Number.MAX_SAFE_INTEGER), limit),
+          (row) => [row.version],
+        ),
       );
       const holders = countHolders(hub);
-      return { status: 200, body: pageBody("BundleList", rows.map((row) => itemOf(row, holders)), next) };
+      return {
+        status: 200,
+        body: pageBody(
+          "BundleList",
+          rows.map((row) => itemOf(row, holders)),
+          next,
+        ),
+      };
     },
   );
 }
@@ -91,9 +104,18 @@ function publishRoute(hub: Hub): Route {
         for (const fault of findBlobFaults(tx.db, bundle.files)) orRefuse("bundle", refuse(fault.is, `${fault.count} of its files, for example ${fault.path}`));
         const row = rowOf(bundle, envelope, root, nowMs);
         insertBundle(tx.db, { ...row, envelope: JSON.stringify(envelope), sha256: bundle.files.map(({ sha256 }) => sha256) });
-        appendEvent(tx.db, { at: nowMs, kind: "bundle.published", data: { version: bundle.version, files: row.files, bytes: row.bytes, message: bundle.message } });
+        appendEvent(tx.db, {
+          at: nowMs,
+          kind: "bundle.published",
+          data: { version: bundle.version, files: row.files, bytes: row.bytes, message: bundle.message },
+        });
         tx.afterCommit(() => hub.fleet.bundleTaken(bundle.version));
-        return { status: 201, body: oneBody("Bundle", itemOf(row, new Map())), target: `bundle ${bundle.version}`, audit: { version: bundle.version, files: row.files, bytes: row.bytes, signers: row.signers } };
+        return {
+          status: 201,
+          body: oneBody("Bundle", itemOf(row, new Map())),
+          target: `bundle ${bundle.version}`,
+          audit: { version: bundle.version, files: row.files, bytes: row.bytes, signers: row.signers },
+        };
       });
     },
   );

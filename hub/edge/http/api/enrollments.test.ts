@@ -60,7 +60,9 @@ test("a rejected box is told why, and its request can't be approved any more", a
   expect((await hub.ask("POST", `/api/v1/enrollments/${id}/reject`, { token, body: { reason: "not ours" } })).status).toBe(200);
   const row = await hub.hub.store.read((db) => findEnrollment(db, id));
   expect([row?.state, row?.reason]).toEqual(["rejected", "not ours"]);
-  expect((await hub.ask("POST", `/api/v1/enrollments/${id}/approve`, { token, body: { host_cert: hub.fleet.cert(testHost("web")) } })).json.code).toBe("conflict");
+  expect((await hub.ask("POST", `/api/v1/enrollments/${id}/approve`, { token, body: { host_cert: hub.fleet.cert(testHost("web")) } })).json.code).toBe(
+    "conflict",
+  );
   expect((await hub.ask("POST", "/api/v1/enrollments/e-nothing/reject", { token, body: {} })).json.code).toBe("not_found");
 });
 
@@ -69,10 +71,13 @@ test("a host that asks again takes a newer certificate only; a revoked key never
   const token = await hub.logIn();
   const host = await admitted(hub, token, "web");
   const again = await askToEnroll(hub, "again", host);
-  const approve = async (serial: number) => (await hub.ask("POST", `/api/v1/enrollments/${again}/approve`, { token, body: { host_cert: hub.fleet.cert(host, { serial }) } })).json;
+  const approve = async (serial: number) =>
+    (await hub.ask("POST", `/api/v1/enrollments/${again}/approve`, { token, body: { host_cert: hub.fleet.cert(host, { serial }) } })).json;
   expect((await approve(1)).code).toBe("version_not_newer");
   expect((await approve(2)).item.state).toBe("approved");
   expect((await hub.ask("POST", `/api/v1/hosts/${host.hostId}/revoke`, { token, body: { reason: "stolen" } })).json.item.health).toBe("revoked");
   const third = await askToEnroll(hub, "third", host);
-  expect((await hub.ask("POST", `/api/v1/enrollments/${third}/approve`, { token, body: { host_cert: hub.fleet.cert(host, { serial: 3 }) } })).json.code).toBe("conflict");
+  expect((await hub.ask("POST", `/api/v1/enrollments/${third}/approve`, { token, body: { host_cert: hub.fleet.cert(host, { serial: 3 }) } })).json.code).toBe(
+    "conflict",
+  );
 });

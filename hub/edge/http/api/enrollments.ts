@@ -79,10 +79,12 @@ function approveRoute(hub: Hub): Route {
         if (enrollment.state !== "pending") throw decided(enrollment);
         const identity = orRefuse("certificate", verifyHostCert(host_cert, fleetRoot(hub)));
         checkSubject(identity, enrollment);
-        if (enrollment.box_key !== asked.box_key) throw new Fault("conflict", "Cannot approve: the box asked again with other keys meanwhile", { remedy: "Look at the request again" });
+        if (enrollment.box_key !== asked.box_key)
+          throw new Fault("conflict", "Cannot approve: the box asked again with other keys meanwhile", { remedy: "Look at the request again" });
         checkPlace(tx.db, identity);
         const { name, serial, hostId: id } = identity;
-        if (!decideEnrollment(tx.db, requestId, { state: "approved", sealedCredential: credential.sealed, credentialSha256: credential.sha256 }, nowMs)) throw decided(enrollment);
+        if (!decideEnrollment(tx.db, requestId, { state: "approved", sealedCredential: credential.sealed, credentialSha256: credential.sha256 }, nowMs))
+          throw decided(enrollment);
         admitHost(hub, tx, { identity, proof: { by: "certificate", hostCert: host_cert }, credentialSha256: credential.sha256 }, nowMs);
         appendEvent(tx.db, { at: nowMs, kind: "host.approved", host: { hostId: id, name }, data: { request_id: requestId, serial, by: "certificate" } });
         return { status: 200, body: oneBody("Enrollment", itemOf(enrollmentOf(tx.db, requestId))), target: id, audit: { request_id: requestId, name, serial } };
@@ -109,8 +111,18 @@ function rejectRoute(hub: Hub): Route {
       return mutate(hub, call, { action: "host.reject", target: requestId }, (tx, nowMs) => {
         const enrollment = enrollmentOf(tx.db, requestId);
         if (!decideEnrollment(tx.db, requestId, { state: "rejected", reason }, nowMs)) throw decided(enrollment);
-        appendEvent(tx.db, { at: nowMs, kind: "host.rejected", host: { hostId: enrollment.host_id, name: enrollment.name }, data: { request_id: requestId, reason: reason ?? null } });
-        return { status: 200, body: oneBody("Enrollment", itemOf(enrollmentOf(tx.db, requestId))), target: enrollment.host_id, audit: { request_id: requestId, reason: reason ?? null } };
+        appendEvent(tx.db, {
+          at: nowMs,
+          kind: "host.rejected",
+          host: { hostId: enrollment.host_id, name: enrollment.name },
+          data: { request_id: requestId, reason: reason ?? null },
+        });
+        return {
+          status: 200,
+          body: oneBody("Enrollment", itemOf(enrollmentOf(tx.db, requestId))),
+          target: enrollment.host_id,
+          audit: { request_id: requestId, reason: reason ?? null },
+        };
       });
     },
   );
@@ -118,20 +130,23 @@ function rejectRoute(hub: Hub): Route {
 
 function enrollmentOf(db: Database, requestId: string): EnrollmentRow {
   const row = isOpaqueId(requestId) ? findEnrollment(db, requestId) : undefined;
-  if (row === undefined) throw new Fault("not_found", "Cannot find the enrollment request: there is none with this id", { remedy: "felhom host list --pending" });
+  if (row === undefined)
+    throw new Fault("not_found", "Cannot find the enrollment request: there is none with this id", { remedy: "felhom host list --pending" });
   return row;
 }
 
 function checkSubject(identity: HostIdentity, asked: EnrollmentRow): void {
   if (identity.hostId !== asked.host_id) orRefuse("certificate", refuse("host_mismatch", `it names ${identity.hostId}, ${asked.host_id} asked`));
-  if (spellKey(identity.signingKey) !== asked.signing_key || spellKey(identity.boxKey) !== asked.box_key) orRefuse("certificate", refuse("key_mismatch", "it is not for the keys that asked"));
+  if (spellKey(identity.signingKey) !== asked.signing_key || spellKey(identity.boxKey) !== asked.box_key)
+    orRefuse("certificate", refuse("key_mismatch", "it is not for the keys that asked"));
 }
 
 /** A host that is here already takes a newer certificate only; one that was revoked never comes back under the same key. */
 function checkPlace(db: Database, identity: HostIdentity): void {
   const host = findHost(db, identity.hostId);
   if (host === undefined) return;
-  if (host.state === "revoked") throw new Fault("conflict", "Cannot approve: this key was revoked for good", { remedy: "Let the box make new keys and ask again" });
+  if (host.state === "revoked")
+    throw new Fault("conflict", "Cannot approve: this key was revoked for good", { remedy: "Let the box make new keys and ask again" });
   if (identity.serial <= host.cert_serial) orRefuse("certificate", refuse("version_not_newer", `serial ${identity.serial} after ${host.cert_serial}`));
 }
 

@@ -99,7 +99,13 @@ class Follower {
 
   #read(): Promise<{ readonly rows: readonly EventRow[]; readonly newest: number }> {
     const { hostId, kinds } = this.#from;
-    const filter = { afterSeq: this.#afterSeq, limit: EVENTS_PER_READ, order: "oldest-first", ...(hostId === undefined ? {} : { hostId }), ...(kinds === undefined ? {} : { kinds }) } as const;
+    const filter = {
+      afterSeq: this.#afterSeq,
+      limit: EVENTS_PER_READ,
+      order: "oldest-first",
+      ...(hostId === undefined ? {} : { hostId }),
+      ...(kinds === undefined ? {} : { kinds }),
+    } as const;
     return this.#hub.store.read((db) => ({ newest: newestEventSeq(db), rows: listEvents(db, filter) }));
   }
 }

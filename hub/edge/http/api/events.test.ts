@@ -5,7 +5,8 @@ import { FOLLOWERS_MAX } from "../../events/event-feed.ts";
 import { appendEvent } from "../../store/events.ts";
 
 const kinds = (items: readonly { kind: string }[]): string[] => items.map(({ kind }) => kind);
-const happen = (hub: TestHub, note: string) => hub.hub.store.write("test.event", (tx) => appendEvent(tx.db, { at: hub.world.clock.wallMs(), kind: "agent.event", data: { note } }));
+const happen = (hub: TestHub, note: string) =>
+  hub.hub.store.write("test.event", (tx) => appendEvent(tx.db, { at: hub.world.clock.wallMs(), kind: "agent.event", data: { note } }));
 
 /** Reads a stream until `done` says that it has seen enough, moving time on while nothing comes. */
 async function follow(hub: TestHub, response: Response, done: (text: string) => boolean, stepMs = 1_000): Promise<string> {
@@ -44,7 +45,8 @@ test("events are paged newest first, or oldest first after a sequence, by kind a
     path = json.next === undefined ? undefined : `/api/v1/events?since=2&limit=1&cursor=${json.next}`;
   }
   expect(notes).toEqual(["a", "b", "c"]);
-  for (const bad of ["kind=nothing", "since=-1", "since=1.5", "host=web-1", "limit=0", "limit=501", "cursor=x"]) expect((await hub.ask("GET", `/api/v1/events?${bad}`, { token })).status).toBe(400);
+  for (const bad of ["kind=nothing", "since=-1", "since=1.5", "host=web-1", "limit=0", "limit=501", "cursor=x"])
+    expect((await hub.ask("GET", `/api/v1/events?${bad}`, { token })).status).toBe(400);
 });
 
 test("a stream tells what happens, whoever wrote it, and resumes after the last id", async () => {
@@ -56,9 +58,15 @@ test("a stream tells what happens, whoever wrote it, and resumes after the last 
   for (const note of ["first", "second", "third"]) await happen(hub, note);
   const text = await heard;
   expect(text).toContain("retry: 3000");
-  expect([...text.matchAll(/^id: (\d+)\nevent: agent\.event\ndata: (.*)$/gm)].map((match) => JSON.parse(match[2] ?? "").data.note)).toEqual(["first", "second", "third"]);
+  expect([...text.matchAll(/^id: (\d+)\nevent: agent\.event\ndata: (.*)$/gm)].map((match) => JSON.parse(match[2] ?? "").data.note)).toEqual([
+    "first",
+    "second",
+    "third",
+  ]);
   const firstId = /^id: (\d+)/m.exec(text)?.[1] ?? "";
-  const resumed = await follow(hub, await hub.fetch("GET", "/api/v1/events/stream", { token, headers: { "last-event-id": firstId } }), (seen) => seen.includes("third"));
+  const resumed = await follow(hub, await hub.fetch("GET", "/api/v1/events/stream", { token, headers: { "last-event-id": firstId } }), (seen) =>
+    seen.includes("third"),
+  );
   expect([...resumed.matchAll(/"note":"(\w+)"/g)].map((match) => match[1])).toEqual(["second", "third"]);
   expect((await hub.ask("GET", "/api/v1/events/stream", { token, headers: { "last-event-id": "x" } })).status).toBe(400);
 });

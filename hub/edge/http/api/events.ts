@@ -88,7 +88,10 @@ function parseKinds(text: string | undefined): readonly EventKind[] | undefined 
   if (text === undefined) return undefined;
   return text.split(",").map((part) => {
     const kind = EVENT_KINDS.find((known) => known === part);
-    if (kind === undefined) throw new Fault("bad_request", `Cannot filter events by kind ${JSON.stringify(part.slice(0, 64))}: there is no such kind`, { remedy: "See the list in the API description, /openapi.json" });
+    if (kind === undefined)
+      throw new Fault("bad_request", `Cannot filter events by kind ${JSON.stringify(part.slice(0, 64))}: there is no such kind`, {
+        remedy: "See the list in the API description, /openapi.json",
+      });
     return kind;
   });
 }

@@ -39,7 +39,9 @@ test("a root that does not follow is refused by the check that found it", async 
   expect(await code(nextRoot(hub, [stranger], [key]))).toBe("key_unknown");
   expect(await code(testFleet("two").rootEnvelope)).toBe("key_unknown");
   expect(hub.hub.fleet.rootVersion).toBe(1);
-  const races = await Promise.all(Array.from({ length: 20 }, () => hub.ask("POST", "/api/v1/roots", { token, body: { envelope: nextRoot(hub, [key, stranger], [key, stranger]) } })));
+  const races = await Promise.all(
+    Array.from({ length: 20 }, () => hub.ask("POST", "/api/v1/roots", { token, body: { envelope: nextRoot(hub, [key, stranger], [key, stranger]) } })),
+  );
   expect(races.filter(({ status }) => status === 201)).toHaveLength(1);
 });
 
@@ -68,7 +70,13 @@ test("attack 59, attack 69: of 100 boxes redeeming a grant of ten uses, ten get 
   const redeem = (host: string, atMs = hub.world.clock.wallMs()) => hub.hub.store.write("test.redeem", (tx) => redeemGrant(tx.db, "shop", host, atMs));
   expect([await redeem("h-0"), await redeem("h-0")]).toEqual(["redeemed", "again"]);
   const results = await Promise.all(Array.from({ length: 100 }, (_, n) => redeem(`h-${n}`)));
-  expect(Object.fromEntries(Map.groupBy(results, (result) => result).entries().map(([result, all]) => [result, all.length]))).toEqual({ again: 1, redeemed: 9, "used-up": 90 });
+  expect(
+    Object.fromEntries(
+      Map.groupBy(results, (result) => result)
+        .entries()
+        .map(([result, all]) => [result, all.length]),
+    ),
+  ).toEqual({ again: 1, redeemed: 9, "used-up": 90 });
   expect((await hub.ask("GET", "/api/v1/grants", { token })).json.items[0].used).toBe(10);
   expect(await redeem("h-x", FLEET_MADE_MS + 31 * 86_400_000)).toBe("expired");
 });
@@ -82,7 +90,16 @@ test("a token opens what its role allows until it ends or is revoked", async () 
   const look = async (token: string) => (await hub.ask("GET", "/api/v1/hosts", { token })).status;
   expect(await look(made.json.token)).toBe(200);
   const listed = (await hub.ask("GET", "/api/v1/tokens", { token: admin })).text;
-  expect(JSON.parse(listed).items).toEqual([{ id: made.json.id, name: "ci", role: "viewer", created_at: hub.world.clock.wallMs(), expires_at: hub.world.clock.wallMs() + 1_000, last_used_at: hub.world.clock.wallMs() }]);
+  expect(JSON.parse(listed).items).toEqual([
+    {
+      id: made.json.id,
+      name: "ci",
+      role: "viewer",
+      created_at: hub.world.clock.wallMs(),
+      expires_at: hub.world.clock.wallMs() + 1_000,
+      last_used_at: hub.world.clock.wallMs(),
+    },
+  ]);
   expect(listed).not.toContain(made.json.token);
   await hub.world.clock.advance(1_000);
   expect(await look(made.json.token)).toBe(401);
@@ -97,6 +114,14 @@ test("status counts what there is", async () => {
   using hub = await testHub({ checks: () => [{ name: "store", health: { is: "degraded", because: "slow" } }] });
   const token = await hub.logIn();
   const { item } = (await hub.ask("GET", "/api/v1/status", { token })).json;
-  expect(item).toMatchObject({ fleet_name: "test", root_version: 1, hub_epoch: 1, bundle: 0, hosts: { total: 0, pending: 0, attention: 0 }, held_syncs: 0, checks: [{ name: "store", is: "degraded", because: "slow" }] });
+  expect(item).toMatchObject({
+    fleet_name: "test",
+    root_version: 1,
+    hub_epoch: 1,
+    bundle: 0,
+    hosts: { total: 0, pending: 0, attention: 0 },
+    held_syncs: 0,
+    checks: [{ name: "store", is: "degraded", because: "slow" }],
+  });
   expect(item.database.bytes).toBeGreaterThan(0);
 });

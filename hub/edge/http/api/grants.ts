@@ -31,7 +31,15 @@ function listRoute(hub: Hub): Route {
       replies: { 200: { what: "Grants by id", schema: page("GrantList", grantItem) } },
     },
     async ({ query }) => {
-      const { rows, next } = await hub.store.read((db) => readPage("grants", query, ["string"], (after, limit) => listGrants(db, String(after?.[0] ?? ""), limit), (row) => [row.grant_id]));
+      const { rows, next } = await hub.store.read((db) =>
+        readPage(
+          "grants",
+          query,
+          ["string"],
+          (after, limit) => listGrants(db, String(after?.[0] ?? ""), limit),
+          (row) => [row.grant_id],
+        ),
+      );
       return { status: 200, body: pageBody("GrantList", rows.map(itemOf), next) };
     },
   );
@@ -46,7 +54,10 @@ function createRoute(hub: Hub): Route {
       summary: "Store a grant, signed in the role admit",
       bodyBytesMax: 64 * 1024,
       body: envelopeUpload,
-      replies: { 201: { what: "The grant can be used", schema: one("Grant", grantItem) }, 200: { what: "It was stored before", schema: one("Grant", grantItem) } },
+      replies: {
+        201: { what: "The grant can be used", schema: one("Grant", grantItem) },
+        200: { what: "It was stored before", schema: one("Grant", grantItem) },
+      },
       errors: ["conflict", "refused"],
     },
     async (call) =>
@@ -92,5 +103,13 @@ function revokeRoute(hub: Hub): Route {
 }
 
 function itemOf(row: GrantRow): GrantItem {
-  return { grant_id: row.grant_id, envelope: storedEnvelope("grant", row.envelope), uses: row.uses, used: row.used, revoked: row.revoked_at !== null, created_at: row.created_at, expires_at: row.expires_at };
+  return {
+    grant_id: row.grant_id,
+    envelope: storedEnvelope("grant", row.envelope),
+    uses: row.uses,
+    used: row.used,
+    revoked: row.revoked_at !== null,
+    created_at: row.created_at,
+    expires_at: row.expires_at,
+  };
 }

@@ -69,7 +69,12 @@ function editSpecRoute(hub: Hub): Route {
         const spec = hostSpec.parse({ v: 1, host_id: current.host_id, generation, ...call.body });
         if (isSame(current, spec)) return specReply(current);
         replaceSpec(tx.db, hostId, expected, { generation, spec: JSON.stringify(spec) });
-        appendEvent(tx.db, { at: nowMs, kind: "host.spec-edited", host: { hostId, name: row.name }, data: { generation, mode: spec.mode, paused_until: spec.paused_until ?? null } });
+        appendEvent(tx.db, {
+          at: nowMs,
+          kind: "host.spec-edited",
+          host: { hostId, name: row.name },
+          data: { generation, mode: spec.mode, paused_until: spec.paused_until ?? null },
+        });
         tx.afterCommit(() => hub.hosts.specEdited(hostId, generation));
         return { ...specReply(spec), audit: { generation, ...summaryOf(call.body) } };
       });
@@ -96,10 +101,17 @@ function certificateRoute(hub: Hub): Route {
         const row = viewOf(tx.db, hostId);
         const identity = orRefuse("certificate", verifyHostCert(host_cert, fleetRoot(hub)));
         if (identity.hostId !== hostId) orRefuse("certificate", refuse("host_mismatch", `it names ${identity.hostId}`));
-        if (base64url(identity.signingKey) !== row.signing_key || base64url(identity.boxKey) !== row.box_key) orRefuse("certificate", refuse("key_mismatch", "a new key comes by enrolling again"));
+        if (base64url(identity.signingKey) !== row.signing_key || base64url(identity.boxKey) !== row.box_key)
+          orRefuse("certificate", refuse("key_mismatch", "a new key comes by enrolling again"));
         if (row.state === "revoked") throw new Fault("conflict", "Cannot relabel this host: it was revoked");
         const { name, serial } = identity;
-        const taken = replaceCertificate(tx.db, { host_id: hostId, name, labels: JSON.stringify(identity.labels), cert_serial: serial, host_cert: JSON.stringify(host_cert) });
+        const taken = replaceCertificate(tx.db, {
+          host_id: hostId,
+          name,
+          labels: JSON.stringify(identity.labels),
+          cert_serial: serial,
+          host_cert: JSON.stringify(host_cert),
+        });
         if (!taken) orRefuse("certificate", refuse("version_not_newer", `serial ${serial} after ${row.cert_serial}`));
         appendEvent(tx.db, { at: nowMs, kind: "host.relabelled", host: { hostId, name }, data: { serial, before: row.name } });
         tx.afterCommit(() => hub.hosts.certificateTaken(hostId, { serial, name }));
@@ -149,7 +161,10 @@ const specOf = (row: HostView): HostSpec => hostSpec.parse(JSON.parse(row.spec))
 const specReply = (spec: HostSpec) => ({ status: 200, body: oneBody("Spec", spec), headers: { etag: `"${spec.generation}"` } });
 
 function parseIfMatch(text: string | null): number {
-  if (text === null) throw new Fault("precondition_required", "Cannot edit the spec: If-Match does not say which generation was read", { remedy: 'Read the spec and send its ETag as If-Match, e.g. If-Match: "4"' });
+  if (text === null)
+    throw new Fault("precondition_required", "Cannot edit the spec: If-Match does not say which generation was read", {
+      remedy: 'Read the spec and send its ETag as If-Match, e.g. If-Match: "4"',
+    });
   const generation = ETAG.exec(text)?.[1];
   if (generation === undefined) throw new Fault("bad_request", 'Cannot edit the spec: If-Match is not one generation in quotes, as in "4"');
   return Number(generation);
@@ -157,16 +172,26 @@ function parseIfMatch(text: string | null): number {
 
 function movedOn(row: HostView, current: HostSpec, expected: number): Fault {
   if (row.state === "revoked") return new Fault("conflict", "Cannot edit the spec: the host was revoked");
-  return new Fault("conflict", `Cannot edit the spec: it is generation ${current.generation} now, not ${expected}`, { remedy: "Read it again, then edit that", facts: { generation: current.generation } });
+  return new Fault("conflict", `Cannot edit the spec: it is generation ${current.generation} now, not ${expected}`, {
+    remedy: "Read it again, then edit that",
+    facts: { generation: current.generation },
+  });
 }
 
 /** Two specs that want the same, whatever their generation. */
 function isSame(a: HostSpec, b: HostSpec): boolean {
-  const wants = ({ mode, paused_until, interval_s, fetch_windows, apply_windows }: HostSpec): string => JSON.stringify([mode, paused_until, interval_s, fetch_windows, apply_windows]);
+  const wants = ({ mode, paused_until, interval_s, fetch_windows, apply_windows }: HostSpec): string =>
+    JSON.stringify([mode, paused_until, interval_s, fetch_windows, apply_windows]);
   return wants(a) === wants(b);
 }
 
 function summaryOf(edit: SpecEdit): Readonly<Record<string, string | number | boolean | null>> {
   const { mode, paused_until, interval_s, fetch_windows, apply_windows } = edit;
-  return { mode, paused_until: paused_until ?? null, interval_s: interval_s ?? null, fetch_windows: fetch_windows?.length ?? 0, apply_windows: apply_windows?.length ?? 0 };
+  return {
+    mode,
+    paused_until: paused_until ?? null,
+    interval_s: interval_s ?? null,
+    fetch_windows: fetch_windows?.length ?? 0,
+    apply_windows: apply_windows?.length ?? 0,
+  };
 }

@@ -7,12 +7,21 @@ import { type TestHub, testHub } from "../../../../shared/sim/test-hub.ts";
 import { insertReport, putNewestReport } from "../../store/reports.ts";
 
 const names = (items: readonly HostItem[]): string[] => items.map(({ name }) => name);
-const list = async (hub: TestHub, token: string, query: string): Promise<string[]> => names((await hub.ask("GET", `/api/v1/hosts?${query}`, { token })).json.items);
+const list = async (hub: TestHub, token: string, query: string): Promise<string[]> =>
+  names((await hub.ask("GET", `/api/v1/hosts?${query}`, { token })).json.items);
 
 async function report(hub: TestHub, hostId: string, counts: Partial<Record<string, number>>): Promise<void> {
   const all = { unchanged: 1, changed: 0, drifted: 0, failed: 0, skipped: 0, waiting: 0, ...counts };
   const summary = JSON.stringify({ bundle: 3, spec: 1, mode: "enforce", source: "database", counts: all, refused: null, created_at: 1 });
-  const row = { host_id: hostId, kind: "report", received_at: hub.world.clock.wallMs(), created_at: 1, verified: 1, summary, envelope: JSON.stringify(hub.fleet.grant("stand-in")) } as const;
+  const row = {
+    host_id: hostId,
+    kind: "report",
+    received_at: hub.world.clock.wallMs(),
+    created_at: 1,
+    verified: 1,
+    summary,
+    envelope: JSON.stringify(hub.fleet.grant("stand-in")),
+  } as const;
   await hub.hub.store.write("test.report", (tx) => {
     insertReport(tx.db, { ...row, seq: 1 });
     putNewestReport(tx.db, row);
@@ -80,9 +89,14 @@ test("a spec is edited by generation: of two editors one is told that it moved o
   const path = `/api/v1/hosts/${hostId}/spec`;
   const read = await hub.ask("GET", path, { token });
   expect([read.headers.get("etag"), read.json.item.mode]).toEqual(['"1"', "enforce"]);
-  const edit = (generation: string | undefined, body: unknown) => hub.ask("PUT", path, { token, body, headers: generation === undefined ? {} : { "if-match": generation } });
+  const edit = (generation: string | undefined, body: unknown) =>
+    hub.ask("PUT", path, { token, body, headers: generation === undefined ? {} : { "if-match": generation } });
   const first = await edit('"1"', { mode: "monitor", interval_s: 120 });
-  expect([first.status, first.headers.get("etag"), first.json.item]).toEqual([200, '"2"', { v: 1, host_id: hostId, generation: 2, mode: "monitor", interval_s: 120 }]);
+  expect([first.status, first.headers.get("etag"), first.json.item]).toEqual([
+    200,
+    '"2"',
+    { v: 1, host_id: hostId, generation: 2, mode: "monitor", interval_s: 120 },
+  ]);
   expect((await edit('"1"', { mode: "enforce" })).json.code).toBe("conflict");
   expect((await edit(undefined, { mode: "enforce" })).json.code).toBe("precondition_required");
   expect((await edit("*", { mode: "enforce" })).json.code).toBe("bad_request");
@@ -128,5 +142,7 @@ test("revoking ends a host at once, once, and shows in its timeline", async () =
   expect(hub.hub.hosts.get(hostId)?.revoked).toBe(true);
   const timeline = (await hub.ask("GET", `/api/v1/hosts/${hostId}/timeline`, { token })).json.items;
   expect(timeline.map((event: { kind: string }) => event.kind)).toEqual(["host.revoked", "host.approved"]);
-  expect((await hub.ask("PUT", `/api/v1/hosts/${hostId}/spec`, { token, body: { mode: "monitor" }, headers: { "if-match": '"1"' } })).json.code).toBe("conflict");
+  expect((await hub.ask("PUT", `/api/v1/hosts/${hostId}/spec`, { token, body: { mode: "monitor" }, headers: { "if-match": '"1"' } })).json.code).toBe(
+    "conflict",
+  );
 });

@@ -38,7 +38,10 @@ function challengeRoute(hub: Hub, mac: Mac): Route {
     },
     async () => {
       const challenge = makeChallenge(mac, hub.world.crypto.randomBytes(16), hub.world.clock.wallMs());
-      return { status: 201, body: { challenge_id: challenge.id, nonce: challenge.nonce, fleet_id: hub.fleet.root?.payload.fleet_id ?? null, expires_at: challenge.expiresAt } };
+      return {
+        status: 201,
+        body: { challenge_id: challenge.id, nonce: challenge.nonce, fleet_id: hub.fleet.root?.payload.fleet_id ?? null, expires_at: challenge.expiresAt },
+      };
     },
   );
 }
@@ -57,11 +60,13 @@ function sessionRoute(hub: Hub, mac: Mac, spent: Map<string, number>): Route {
     },
     async (call) => {
       const { root } = hub.fleet;
-      if (root === undefined) throw new Fault("conflict", "Cannot log in: this hub has no fleet yet", { remedy: "felhom login --hub URL --pin PIN --setup-token-file FILE" });
+      if (root === undefined)
+        throw new Fault("conflict", "Cannot log in: this hub has no fleet yet", { remedy: "felhom login --hub URL --pin PIN --setup-token-file FILE" });
       const nowMs = hub.world.clock.wallMs();
       forget(spent, nowMs);
       const challenge = recallChallenge(mac, call.body.challenge_id, nowMs);
-      if (challenge === undefined || spent.has(challenge.id)) throw new Fault("challenge_unknown", "Cannot log in: the challenge is unknown, used or expired", { remedy: "Ask for another challenge" });
+      if (challenge === undefined || spent.has(challenge.id))
+        throw new Fault("challenge_unknown", "Cannot log in: the challenge is unknown, used or expired", { remedy: "Ask for another challenge" });
       if (spent.size >= SPENT_MAX) throw new Fault("unavailable", "Cannot log in: too many logins within five minutes");
       if (!isSignedByRoot(root, challenge, call.body)) throw new Fault("unauthenticated", "Cannot log in: no key of the current root made this signature");
       // Before the first await: of any number of racers with one challenge, one gets here.
@@ -98,10 +103,19 @@ async function openSession(hub: Hub, call: Parameters<Route["handle"]>[0], keyId
 
 function logoutRoute(hub: Hub): Route {
   return defineRoute(
-    { method: "DELETE", path: "/api/v1/login/sessions/current", capability: "fleet.read", summary: "End this session", bodyBytesMax: 0, replies: { 204: { what: "The session is over" } }, errors: ["conflict"] },
+    {
+      method: "DELETE",
+      path: "/api/v1/login/sessions/current",
+      capability: "fleet.read",
+      summary: "End this session",
+      bodyBytesMax: 0,
+      replies: { 204: { what: "The session is over" } },
+      errors: ["conflict"],
+    },
     async (call) => {
       const { principal } = call;
-      if (principal.is !== "session") throw new Fault("conflict", "Cannot end the session: this credential is an API token", { remedy: "Revoke the token instead" });
+      if (principal.is !== "session")
+        throw new Fault("conflict", "Cannot end the session: this credential is an API token", { remedy: "Revoke the token instead" });
       return mutate(hub, call, { action: "session.end", target: principal.sessionId }, (tx) => {
         deleteSession(tx.db, principal.sessionId);
         return { status: 204, audit: {} };

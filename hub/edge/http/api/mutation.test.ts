@@ -11,7 +11,8 @@ interface Row {
   readonly from: string;
   readonly target: string;
 }
-const audit = async (hub: TestHub, token: string): Promise<readonly Row[]> => (await hub.ask("GET", "/api/v1/audit?limit=500", { token })).json.items.toReversed();
+const audit = async (hub: TestHub, token: string): Promise<readonly Row[]> =>
+  (await hub.ask("GET", "/api/v1/audit?limit=500", { token })).json.items.toReversed();
 
 test("I12: every mutation has one audit row with who, from where, what and outcome; reads have none", async () => {
   using hub = await testHub();
@@ -75,7 +76,9 @@ test("a repeated answer never holds a secret", async () => {
   const made = (await make()).json;
   expect((await make()).json.code).toBe("conflict");
   expect((await hub.ask("GET", "/api/v1/tokens", { token })).json.items).toHaveLength(1);
-  const stored = await hub.hub.store.read((db) => JSON.stringify(["idempotency", "tokens", "sessions", "audit", "events"].map((table) => db.all("test", `SELECT * FROM ${table}`))));
+  const stored = await hub.hub.store.read((db) =>
+    JSON.stringify(["idempotency", "tokens", "sessions", "audit", "events"].map((table) => db.all("test", `SELECT * FROM ${table}`))),
+  );
   expect(stored).not.toContain(made.token);
   expect(stored).not.toContain(token);
 });
@@ -84,7 +87,9 @@ test("attack 59: of 100 creates under one idempotency key one creates", async ()
   using hub = await testHub();
   const token = await hub.logIn();
   const body = { envelope: hub.fleet.grant("g1") };
-  const replies = await Promise.all(Array.from({ length: 100 }, () => hub.ask("POST", "/api/v1/grants", { token, body, headers: { "idempotency-key": "grant-00001" } })));
+  const replies = await Promise.all(
+    Array.from({ length: 100 }, () => hub.ask("POST", "/api/v1/grants", { token, body, headers: { "idempotency-key": "grant-00001" } })),
+  );
   expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([201]));
   expect(replies.filter(({ headers }) => headers.get("idempotency-replayed") === null)).toHaveLength(1);
 });

@@ -37,7 +37,13 @@ export interface MutationOptions {
 }
 
 /** `body` is synchronous and runs inside the transaction; what it throws undoes all of it. */
-export async function mutate(hub: Hub, call: RouteCall, deed: Deed, body: (tx: Tx, nowMs: number) => Done, options: MutationOptions = {}): Promise<Omit<Done, "audit" | "target">> {
+export async function mutate(
+  hub: Hub,
+  call: RouteCall,
+  deed: Deed,
+  body: (tx: Tx, nowMs: number) => Done,
+  options: MutationOptions = {},
+): Promise<Omit<Done, "audit" | "target">> {
   const nowMs = hub.world.clock.wallMs();
   const actor = options.actor ?? actorOf(call.principal);
   const id = idempotencyOf(call, actor);
@@ -71,7 +77,8 @@ function replay(tx: Tx, id: IdempotencyId, bodySha256: string, nowMs: number): O
   const stored = findReply(tx.db, id, nowMs);
   if (stored === undefined) return undefined;
   if (stored.body_sha256 !== bodySha256) throw new Fault("conflict", "Cannot use this idempotency-key again: it came with another body before");
-  if (stored.reply === SECRET) throw new Fault("conflict", "Cannot repeat this answer: it held a secret that is shown once", { remedy: "Revoke what was made and make another" });
+  if (stored.reply === SECRET)
+    throw new Fault("conflict", "Cannot repeat this answer: it held a secret that is shown once", { remedy: "Revoke what was made and make another" });
   const reply: Pick<Done, "body" | "headers"> = JSON.parse(stored.reply);
   return { status: stored.status, body: reply.body, headers: { ...reply.headers, "idempotency-replayed": "true" } };
 }

@@ -19,7 +19,11 @@ import { tokenRoutes } from "./tokens.ts";
 
 /** Everything under /api/v1. `checks` is the list that /readyz reads. */
 export function operatorRoutes(hub: Hub, checks: () => readonly Check[]): readonly Route[] {
-  const feed = new EventFeed(hub.world.clock, () => hub.store.read(newestEventSeq), () => hub.courier.isStopping);
+  const feed = new EventFeed(
+    hub.world.clock,
+    () => hub.store.read(newestEventSeq),
+    () => hub.courier.isStopping,
+  );
   return [
     ...setupRoutes(hub),
     ...loginRoutes(hub),

@@ -16,7 +16,12 @@ export function operatorServices(world: World, hub: () => Hub): readonly Service
     if (KINDS.some((what) => gone[what] > 0)) world.log.event("info", "retention.pruned", { ...gone });
   };
   const metrics = (): readonly Metric[] => [
-    { name: "felhom_hub_pruned_total", help: "Rows and files forgotten by retention.", type: "counter", samples: KINDS.map((what) => ({ labels: { what }, value: total[what] })) },
+    {
+      name: "felhom_hub_pruned_total",
+      help: "Rows and files forgotten by retention.",
+      type: "counter",
+      samples: KINDS.map((what) => ({ labels: { what }, value: total[what] })),
+    },
   ];
   return [loopService(world, { name: "retention", everyMs: SWEEP_MS, failure: "retention.failed", turn, metrics })];
 }

@@ -6,7 +6,8 @@ import { type CursorKey, decodeCursor, encodeCursor, PAGE_LIMIT_DEFAULT, PAGE_LI
 const DECIMAL = /^(?:0|[1-9][0-9]{0,15})$/;
 
 /** A whole number in decimal. `transform` is on the way in, so the wire form (a string) is what the API description shows. */
-export const queryInt = (min: number, max: number) => z.pipe(z.pipe(z.string().check(z.regex(DECIMAL)), z.transform(Number)), z.int().check(z.minimum(min), z.maximum(max)));
+export const queryInt = (min: number, max: number) =>
+  z.pipe(z.pipe(z.string().check(z.regex(DECIMAL)), z.transform(Number)), z.int().check(z.minimum(min), z.maximum(max)));
 
 export const pageQuery = { limit: z.optional(queryInt(1, PAGE_LIMIT_MAX)), cursor: z.optional(z.string().check(z.maxLength(256))) };
 
@@ -25,7 +26,13 @@ export interface Page<Row> {
 }
 
 /** Reads one row more than asked, which says whether there is a next page. */
-export function readPage<Row>(list: string, ask: PageAsk, kinds: readonly ("string" | "number")[], read: (after: readonly CursorKey[] | undefined, limit: number) => readonly Row[], keys: (row: Row) => readonly CursorKey[]): Page<Row> {
+export function readPage<Row>(
+  list: string,
+  ask: PageAsk,
+  kinds: readonly ("string" | "number")[],
+  read: (after: readonly CursorKey[] | undefined, limit: number) => readonly Row[],
+  keys: (row: Row) => readonly CursorKey[],
+): Page<Row> {
   const limit = ask.limit ?? PAGE_LIMIT_DEFAULT;
   const after = ask.cursor === undefined ? undefined : decodeCursor(list, kinds, ask.cursor);
   const rows = read(after, limit + 1);

@@ -12,7 +12,11 @@ test("setup takes root version 1 once, with the token of the first start", async
   expect((await hub.ask("POST", "/api/v1/setup", { body: { setup_token: "wrong", root } })).json.code).toBe("unauthenticated");
   const done = await hub.setUp();
   expect(done.status).toBe(201);
-  expect(done.json).toEqual({ apiVersion: "felhom/v1", kind: "Fleet", item: { fleet_id: hub.fleet.root.payload.fleet_id, fleet_name: "test", root_version: 1 } });
+  expect(done.json).toEqual({
+    apiVersion: "felhom/v1",
+    kind: "Fleet",
+    item: { fleet_id: hub.fleet.root.payload.fleet_id, fleet_name: "test", root_version: 1 },
+  });
   expect((await hub.setUp()).json.code).toBe("conflict");
   expect(hub.world.files.stat("test", `${hub.world.dir}/setup-token`)).toBeUndefined();
 });
@@ -28,7 +32,9 @@ test("a root that does not verify sets nothing up", async () => {
 test("attack 59: of 100 setups at once one gives the hub its fleet", async () => {
   using hub = await testHub();
   const fleets = Array.from({ length: 100 }, (_, n) => testFleet(`racer ${n}`));
-  const replies = await Promise.all(fleets.map((fleet) => hub.ask("POST", "/api/v1/setup", { body: { setup_token: TEST_SETUP_TOKEN, root: fleet.rootEnvelope } })));
+  const replies = await Promise.all(
+    fleets.map((fleet) => hub.ask("POST", "/api/v1/setup", { body: { setup_token: TEST_SETUP_TOKEN, root: fleet.rootEnvelope } })),
+  );
   expect(replies.filter(({ status }) => status === 201)).toHaveLength(1);
   expect(replies.filter(({ json }) => json.code === "conflict")).toHaveLength(99);
   const winner = replies.find(({ status }) => status === 201)?.json.item.fleet_id;

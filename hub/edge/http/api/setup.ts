@@ -39,13 +39,25 @@ export function setupRoutes(hub: Hub): readonly Route[] {
         checkToken(hub, call.body.setup_token);
         const opened = orRefuse("root", openEnvelope(call.body.root, "root"));
         const root = orRefuse("root", verifyFirstRoot(call.body.root, sha256Hex(opened.payload)));
-        const reply = await mutate(hub, call, { action: "fleet.setup", target: root.payload.fleet_id }, (tx, nowMs) => {
-          if (newestRootVersion(tx.db) > 0) throw alreadySet();
-          insertRoot(tx.db, { version: 1, fleet_id: root.payload.fleet_id, payload_sha256: root.hash, envelope: JSON.stringify(root.envelope), received_at: nowMs });
-          appendEvent(tx.db, { at: nowMs, kind: "root.rotated", data: { version: 1, keys: Object.keys(root.payload.keys).length } });
-          tx.afterCommit(() => hub.fleet.rootTaken(root));
-          return { status: 201, body: oneBody("Fleet", fleetOf(root)), audit: { root_hash: root.hash, version: 1 } };
-        }, { actor: "setup" });
+        const reply = await mutate(
+          hub,
+          call,
+          { action: "fleet.setup", target: root.payload.fleet_id },
+          (tx, nowMs) => {
+            if (newestRootVersion(tx.db) > 0) throw alreadySet();
+            insertRoot(tx.db, {
+              version: 1,
+              fleet_id: root.payload.fleet_id,
+              payload_sha256: root.hash,
+              envelope: JSON.stringify(root.envelope),
+              received_at: nowMs,
+            });
+            appendEvent(tx.db, { at: nowMs, kind: "root.rotated", data: { version: 1, keys: Object.keys(root.payload.keys).length } });
+            tx.afterCommit(() => hub.fleet.rootTaken(root));
+            return { status: 201, body: oneBody("Fleet", fleetOf(root)), audit: { root_hash: root.hash, version: 1 } };
+          },
+          { actor: "setup" },
+        );
         hub.world.files.remove("setup.spent", tokenPath(hub));
         return reply;
       },
@@ -67,7 +79,9 @@ function alreadySet(): Fault {
 function checkToken(hub: Hub, given: string): void {
   const wanted = readToken(hub);
   if (wanted === undefined || sha256Hex(utf8(given.trim())) !== sha256Hex(utf8(wanted))) {
-    throw new Fault("unauthenticated", "Cannot set up this hub: that is not its setup token", { remedy: `Read it on the hub, in ${SETUP_TOKEN_FILE} of its data directory` });
+    throw new Fault("unauthenticated", "Cannot set up this hub: that is not its setup token", {
+      remedy: `Read it on the hub, in ${SETUP_TOKEN_FILE} of its data directory`,
+    });
   }
 }
 

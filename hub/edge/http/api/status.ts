@@ -17,7 +17,14 @@ export function statusRoutes(hub: Hub, checks: () => readonly Check[]): readonly
   const countAttention = attentionCounter(hub);
   return [
     defineRoute(
-      { method: "GET", path: "/api/v1/status", capability: "fleet.read", summary: "The hub and its fleet in one look", bodyBytesMax: 0, replies: { 200: { what: "The status", schema: one("Status", hubStatus) } } },
+      {
+        method: "GET",
+        path: "/api/v1/status",
+        capability: "fleet.read",
+        summary: "The hub and its fleet in one look",
+        bodyBytesMax: 0,
+        replies: { 200: { what: "The status", schema: one("Status", hubStatus) } },
+      },
       async () => {
         const { up, stale, down, never, revoked } = hub.hosts.counts();
         const unwell = await countAttention();

@@ -33,7 +33,15 @@ test("attack 53: a field that nobody asked for is refused on every route that ta
   for (const [row, body] of Object.entries(given)) {
     const [method = "", path = ""] = row.split(" ");
     const before = await stateOf(hub);
-    for (const extra of [{ is_admin: true }, { approved: true }, { host_id: "h-aaaaaaaaaaaaaaaa" }, { generation: 99 }, { id: 1 }, JSON.parse('{"__proto__":{"role":"admin"}}'), { constructor: 1 }]) {
+    for (const extra of [
+      { is_admin: true },
+      { approved: true },
+      { host_id: "h-aaaaaaaaaaaaaaaa" },
+      { generation: 99 },
+      { id: 1 },
+      JSON.parse('{"__proto__":{"role":"admin"}}'),
+      { constructor: 1 },
+    ]) {
       const reply = await hub.ask(method, path, { token, body: { ...body, ...extra }, headers: { "if-match": '"1"' } });
       const sent = JSON.stringify({ ...body, ...extra });
       if (sent !== JSON.stringify(body)) expect([row, extra, reply.status, reply.json.code]).toEqual([row, extra, 400, "bad_request"]);
@@ -46,10 +54,31 @@ test("attack 53: another type is not converted, a key given twice is not chosen 
   using hub = await testHub();
   const token = await hub.logIn();
   const post = async (body: unknown) => (await hub.ask("POST", "/api/v1/tokens", { token, body })).status;
-  for (const body of [{ name: ["ci"], role: "viewer" }, { name: "ci", role: ["viewer"] }, { name: "ci", role: "viewer", expires_at: "9999999999999" }, { name: 1, role: "viewer" }, [], "x", null, { name: "CI", role: "viewer" }, { name: "../x", role: "viewer" }, { name: "ci", role: "root" }]) {
+  for (const body of [
+    { name: ["ci"], role: "viewer" },
+    { name: "ci", role: ["viewer"] },
+    { name: "ci", role: "viewer", expires_at: "9999999999999" },
+    { name: 1, role: "viewer" },
+    [],
+    "x",
+    null,
+    { name: "CI", role: "viewer" },
+    { name: "../x", role: "viewer" },
+    { name: "ci", role: "root" },
+  ]) {
     expect([body, await post(body === "x" || body === null ? JSON.stringify(body) : body)]).toEqual([body, 400]);
   }
-  for (const text of ['{"name":"ci","role":"viewer","role":"admin"}', '{"name":"ci","role":"viewer"}{}', '\uFEFF{"name":"ci","role":"viewer"}', '{"name":"ci","role":"viewer",}', "", "{", '{"name":"ci","role":"view\\ud800"}', "[".repeat(1_000)]) expect([text.slice(0, 40), await post(text)]).toEqual([text.slice(0, 40), 400]);
+  for (const text of [
+    '{"name":"ci","role":"viewer","role":"admin"}',
+    '{"name":"ci","role":"viewer"}{}',
+    '\uFEFF{"name":"ci","role":"viewer"}',
+    '{"name":"ci","role":"viewer",}',
+    "",
+    "{",
+    '{"name":"ci","role":"view\\ud800"}',
+    "[".repeat(1_000),
+  ])
+    expect([text.slice(0, 40), await post(text)]).toEqual([text.slice(0, 40), 400]);
   expect((await hub.ask("GET", "/api/v1/tokens", { token })).json.items).toEqual([]);
 });
 
@@ -58,9 +87,22 @@ test("attack 52: another verb, an overriding header or another spelling of a pat
   const token = await hub.logIn();
   const status = async (method: string, path: string, headers: Record<string, string> = {}) => (await hub.ask(method, path, { token, headers })).status;
   expect((await hub.ask("PUT", "/api/v1/tokens", { token })).headers.get("allow")).toBe("GET, POST");
-  for (const method of ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND"]) expect([method, await status(method, "/api/v1/hosts")]).toEqual([method, 405]);
-  for (const header of ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"]) expect([header, await status("GET", "/api/v1/hosts", { [header]: "DELETE" })]).toEqual([header, 400]);
-  for (const path of ["/api/v1/hosts/", "//api/v1/hosts", "/api//v1/hosts", "/API/v1/hosts", "/api/v1/Hosts", "/api/v1%2fhosts", "/api/v1/hosts%00", "/api/v1/hosts;x=1", "/api/v1/%68osts", "/api/v1/hosts.json"]) {
+  for (const method of ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND"])
+    expect([method, await status(method, "/api/v1/hosts")]).toEqual([method, 405]);
+  for (const header of ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"])
+    expect([header, await status("GET", "/api/v1/hosts", { [header]: "DELETE" })]).toEqual([header, 400]);
+  for (const path of [
+    "/api/v1/hosts/",
+    "//api/v1/hosts",
+    "/api//v1/hosts",
+    "/API/v1/hosts",
+    "/api/v1/Hosts",
+    "/api/v1%2fhosts",
+    "/api/v1/hosts%00",
+    "/api/v1/hosts;x=1",
+    "/api/v1/%68osts",
+    "/api/v1/hosts.json",
+  ]) {
     expect([path, await status("GET", path)]).toEqual([path, 404]);
   }
 });
@@ -68,7 +110,18 @@ test("attack 52: another verb, an overriding header or another spelling of a pat
 test("attack 53: a query parameter that is unknown, or given twice, is refused", async () => {
   using hub = await testHub();
   const token = await hub.logIn();
-  for (const query of ["sort=name", "limit=1&limit=2", "contact=up&contact=down", "limit[]=1", "limit=1%00", "limit=1e2", "limit=+1", "name=[a-z]*", "label=__proto__%5Bx%5D", "admin=true"]) {
+  for (const query of [
+    "sort=name",
+    "limit=1&limit=2",
+    "contact=up&contact=down",
+    "limit[]=1",
+    "limit=1%00",
+    "limit=1e2",
+    "limit=+1",
+    "name=[a-z]*",
+    "label=__proto__%5Bx%5D",
+    "admin=true",
+  ]) {
     expect([query, (await hub.ask("GET", `/api/v1/hosts?${query}`, { token })).status]).toEqual([query, 400]);
   }
   for (const path of ["/api/v1/roots?x=1", "/api/v1/status?verbose", "/openapi.json?x=1"]) expect((await hub.ask("GET", path, { token })).status).toBe(400);
@@ -87,7 +140,11 @@ test("attack 82: what looks like SQL is a value", async () => {
 test("attack 49: a body above its route's bound is refused by its length alone", async () => {
   using hub = await testHub();
   const token = await hub.logIn();
-  for (const [path, bytes] of [["/api/v1/tokens", 1_025], ["/api/v1/grants", 64 * 1_024 + 1], ["/api/v1/roots", 128 * 1_024 + 1]] as const) {
+  for (const [path, bytes] of [
+    ["/api/v1/tokens", 1_025],
+    ["/api/v1/grants", 64 * 1_024 + 1],
+    ["/api/v1/roots", 128 * 1_024 + 1],
+  ] as const) {
     const reply = await hub.ask("POST", path, { token, body: `"${"a".repeat(bytes - 2)}"`, headers: { "content-length": String(bytes) } });
     expect([path, reply.status, reply.json.code]).toEqual([path, 413, "too_large"]);
   }
@@ -96,9 +153,20 @@ test("attack 49: a body above its route's bound is refused by its length alone",
 test("attack 60: every answer says what it is, is not sniffed, and is kept by nobody", async () => {
   using hub = await testHub();
   const token = await hub.logIn();
-  for (const [method, path] of [["GET", "/api/v1/hosts"], ["GET", "/api/v1/nothing"], ["PUT", "/api/v1/hosts"], ["GET", "/openapi.json"], ["POST", "/api/v1/tokens"], ["GET", "/api/v1/events"]] as const) {
+  for (const [method, path] of [
+    ["GET", "/api/v1/hosts"],
+    ["GET", "/api/v1/nothing"],
+    ["PUT", "/api/v1/hosts"],
+    ["GET", "/openapi.json"],
+    ["POST", "/api/v1/tokens"],
+    ["GET", "/api/v1/events"],
+  ] as const) {
     const { headers } = await hub.ask(method, path, { token });
-    expect([path, headers.get("x-content-type-options"), headers.get("content-security-policy")?.includes("default-src 'none'")]).toEqual([path, "nosniff", true]);
+    expect([path, headers.get("x-content-type-options"), headers.get("content-security-policy")?.includes("default-src 'none'")]).toEqual([
+      path,
+      "nosniff",
+      true,
+    ]);
     expect(headers.get("content-type")).toMatch(/^application\/(?:problem\+)?json/);
     expect(headers.get("cache-control")).toMatch(path === "/openapi.json" ? /max-age/ : /no-store|private/);
   }
@@ -106,5 +174,7 @@ test("attack 60: every answer says what it is, is not sniffed, and is kept by no
 
 /** Everything that a mutation could have changed but the rows that tell of refusals. */
 async function stateOf(hub: TestHub): Promise<string> {
-  return hub.hub.store.read((db) => JSON.stringify(["hosts", "tokens", "roots", "grants", "bundles", "enrollments"].map((table) => db.all("test", `SELECT * FROM ${table}`))));
+  return hub.hub.store.read((db) =>
+    JSON.stringify(["hosts", "tokens", "roots", "grants", "bundles", "enrollments"].map((table) => db.all("test", `SELECT * FROM ${table}`))),
+  );
 }

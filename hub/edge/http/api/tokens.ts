@@ -27,7 +27,15 @@ function listRoute(hub: Hub): Route {
       replies: { 200: { what: "Tokens by id", schema: page("TokenList", tokenItem) } },
     },
     async ({ query }) => {
-      const { rows, next } = await hub.store.read((db) => readPage("tokens", query, ["string"], (after, limit) => listTokens(db, String(after?.[0] ?? ""), limit), (row) => [row.token_id]));
+      const { rows, next } = await hub.store.read((db) =>
+        readPage(
+          "tokens",
+          query,
+          ["string"],
+          (after, limit) => listTokens(db, String(after?.[0] ?? ""), limit),
+          (row) => [row.token_id],
+        ),
+      );
       return { status: 200, body: pageBody("TokenList", rows.map(itemOf), next) };
     },
   );
