@@ -5,7 +5,6 @@ import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { mark } from "../../shared/cli/glyph.ts";
 import { present } from "../../shared/cli/present.ts";
 import { Fault } from "../../shared/core/fault.ts";
-import { sha256Hex } from "../../shared/protocol/fields.ts";
 import type { Envelope } from "../../shared/trust/envelope.ts";
 import { grantIdOf } from "../../shared/trust/grant-id.ts";
 import { GRANT_LIFETIME_MS_MAX, verifyGrant } from "../../shared/trust/host-identity.ts";
@@ -18,6 +17,7 @@ import { optionList, optionText } from "../core/cli/option-values.ts";
 import { checkLabels } from "../core/fleet/certificate.ts";
 import { readLabels } from "../core/fleet/choose-hosts.ts";
 import { labelsText } from "../core/fleet/host-summary.ts";
+import { trustOf } from "../core/trust/join-trust.ts";
 import { setToken } from "../core/vault/edit-contents.ts";
 import { uploadGrant } from "../edge/hub-api.ts";
 import { askPassphrase } from "../edge/passphrase.ts";
@@ -75,7 +75,7 @@ export const run: Run = async (call) => {
   });
   for (const envelope of signed) await uploadGrant(session.hub, envelope);
   const fleet = new Workstation(call.world, call.globals.home).roots(payload.fleet_id);
-  const code = encodeJoinCode({ fleetId: payload.fleet_id, rootHash: sha256Hex.parse(fleet.pin), pins: pinsOf(session.context, fleet), token: token.seed });
+  const code = encodeJoinCode({ ...trustOf(fleet), pins: pinsOf(session.context, fleet), token: token.seed });
   present(call, {
     kind: "Grant",
     data: { ...data, code },

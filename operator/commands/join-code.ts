@@ -2,9 +2,9 @@ import type { Run } from "../../shared/cli/command.ts";
 import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { hint, present } from "../../shared/cli/present.ts";
 import { Fault } from "../../shared/core/fault.ts";
-import { sha256Hex } from "../../shared/protocol/fields.ts";
 import { encodeJoinCode } from "../../shared/trust/join-code.ts";
 import { optionText } from "../core/cli/option-values.ts";
+import { trustOf } from "../core/trust/join-trust.ts";
 import { tokenOf } from "../core/vault/edit-contents.ts";
 import { pinsOf } from "../edge/session.ts";
 import { unlocked } from "../edge/signers.ts";
@@ -23,7 +23,7 @@ export const run: Run = async (call) => {
     throw new Fault("not_found", `Cannot find the token of grant ${grantId} in this vault`, {
       remedy: "Only the workstation that made a grant has its token: felhom grant create makes a new one.",
     });
-  const code = encodeJoinCode({ fleetId: fleet.fleetId, rootHash: sha256Hex.parse(fleet.pin), pins, ...(token === undefined ? {} : { token }) });
+  const code = encodeJoinCode({ ...trustOf(fleet), pins, ...(token === undefined ? {} : { token }) });
   if (pins.length === 0) hint(call, "  No hub key is pinned: boxes will check the hub's certificate with their system's authorities.");
   if (token !== undefined) hint(call, "  With a grant inside, whoever has this code can enroll a box: treat it as a secret.");
   present(call, {

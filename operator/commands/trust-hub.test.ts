@@ -38,6 +38,8 @@ describe("the root and the hub", () => {
     const done = await desk.run(`trust rotate --yes --json ${PASS(desk)}`);
     expect([done.code, json(done.stdout)]).toEqual([0, expect.objectContaining({ version: 2, inForce: true, pushed: true })]);
     expect(hub.hub.fleet.root?.payload.version).toBe(2);
+    const { newest } = valueOf(decodeJoinCode(String(json((await desk.run("join-code --json")).stdout)["code"])));
+    expect(newest).toEqual({ version: 2, hash: new Workstation(desk.world, desk.home).fleet().newest.hash });
 
     const station = new Workstation(desk.world, desk.home);
     const session = station.session("test");

@@ -13,6 +13,9 @@ const code = encodeJoinCode(whole);
 describe("a join code", () => {
   test("comes back whole, with and without pins and token", () => {
     for (const parts of [
+      { ...whole, newest: { version: 7, hash: root.hash } },
+      { fleetId: whole.fleetId, rootHash: whole.rootHash, pins: [], newest: { version: 1_000_000, hash: root.hash } },
+
       whole,
       { fleetId: whole.fleetId, rootHash: whole.rootHash, pins: [] },
       { ...whole, pins: Array.from({ length: JOIN_PINS_MAX }, (_, at) => pin(`${at}`)) },
@@ -71,6 +74,8 @@ describe("a join code", () => {
       [1, 0],
       [0, 1],
       [0, 2],
+      [0, 3],
+      [0, 4],
       [255, 0],
     ] as const)
       expect(refusalOf(decodeJoinCode(forge(1, pins, token)))).toBe("join_code_malformed");

@@ -2,9 +2,10 @@
  * The one string that an operator gives to a box: which fleet, which root (by hash), which hub keys, and perhaps a grant's
  * token. It comes from the workstation, never from the hub, so everything a box trusts begins here.
  *
- * Form: `felhom-join-` and base32 of: version 1, number of pins, 1 when there is a token, fleet id (10 bytes), SHA-256 of root
- * version 1, each pin (32 bytes), token seed (32 bytes), and the first 5 bytes of SHA-256 over all before. Base32 survives
- * terminals, mails and line wraps; letters case, white space, quotes and hyphens do not matter.
+ * Form: `felhom-join-` and base32 of: version 1, number of pins, flags (1: a token, 2: a newest root), fleet id (10 bytes), SHA-256
+ * of root version 1, each pin (32 bytes), token seed (32 bytes), newest root (version in 4 bytes, SHA-256), and the first 5 bytes
+ * of SHA-256 over all before. Base32 survives terminals, mails and line wraps; letters case, white space, quotes and hyphens
+ * do not matter.
  */
 import { base32, base64url, concat, fromBase32, fromBase64url, fromHex, hex, sameBytes } from "../core/bytes.ts";
 import { assert } from "../core/assert.ts";
@@ -20,6 +21,11 @@ export interface JoinCode {
   readonly pins: readonly string[];
   /** A grant's token: an Ed25519 seed. */
   readonly token?: Uint8Array;
+  /**
+   * The root in force when the code was made, when it was not version 1. Keys of earlier roots may be lost or stolen by then: without
+   * this, a hub that withholds the newer roots could lead a fresh box along a fork that an old key signed.
+   */
+  readonly newest?: { readonly version: number; readonly hash: Sha256 };
 }
 
 export const JOIN_PINS_MAX = 16;
@@ -28,8 +34,11 @@ const VERSION = 1;
 const HEAD_BYTES = 3;
 const FLEET_BYTES = 10;
 const CHECK_BYTES = 5;
+const NEWEST_BYTES = 36;
+const HAS_TOKEN = 1;
+const HAS_NEWEST = 2;
 
-export function encodeJoinCode({ fleetId, rootHash, pins, token }: JoinCode): string {
+export function encodeJoinCode({ fleetId, rootHash, pins, token, newest }: JoinCode): string {
   const fleet = fromBase32(fleetId.slice(2));
   const root = fromHex(rootHash);
   assert(fleet?.byteLength === FLEET_BYTES && root?.byteLength === 32, "a join code's fleet id and root hash are well-formed");
@@ -39,7 +48,15 @@ export function encodeJoinCode({ fleetId, rootHash, pins, token }: JoinCode): st
     assert(bytes?.byteLength === 32, "a pin is 32 bytes");
     return bytes;
   });
-  const body = concat(new Uint8Array([VERSION, pins.length, token === undefined ? 0 : 1]), fleet, root, ...pinBytes, token ?? new Uint8Array());
+  const flags = (token === undefined ? 0 : HAS_TOKEN) | (newest === undefined ? 0 : HAS_NEWEST);
+  const body = concat(
+    new Uint8Array([VERSION, pins.length, flags]),
+    fleet,
+    root,
+    ...pinBytes,
+    token ?? new Uint8Array(),
+    newest === undefined ? new Uint8Array() : newestBytes(newest),
+  );
   return PREFIX + base32(concat(body, checksum(body)));
 }
 
@@ -63,10 +80,11 @@ export function decodeJoinCode(pasted: string): Verdict<JoinCode> {
 }
 
 function readBody(body: Uint8Array): Verdict<JoinCode> {
-  const [version, pinCount = 0, hasToken] = body;
+  const [version, pinCount = 0, flags = 0] = body;
   if (version !== VERSION) return refuse("join_code_newer", `it is of version ${version}, and this program knows version ${VERSION}`);
-  const length = HEAD_BYTES + FLEET_BYTES + 32 + pinCount * 32 + (hasToken === 1 ? 32 : 0);
-  if (pinCount > JOIN_PINS_MAX || (hasToken !== 0 && hasToken !== 1) || body.byteLength !== length)
+  const [hasToken, hasNewest] = [(flags & HAS_TOKEN) !== 0, (flags & HAS_NEWEST) !== 0];
+  const length = HEAD_BYTES + FLEET_BYTES + 32 + pinCount * 32 + (hasToken ? 32 : 0) + (hasNewest ? NEWEST_BYTES : 0);
+  if (pinCount > JOIN_PINS_MAX || (flags & ~(HAS_TOKEN | HAS_NEWEST)) !== 0 || body.byteLength !== length)
     return refuse("join_code_malformed", "its parts do not add up");
   let at = HEAD_BYTES;
   const next = (count: number): Uint8Array => body.slice(at, (at += count));
@@ -74,9 +92,25 @@ function readBody(body: Uint8Array): Verdict<JoinCode> {
   const rootHash = hex(next(32));
   const pins = Array.from({ length: pinCount }, () => base64url(next(32)));
   assert(isFleetId(fleetId) && isSha256(rootHash), "bytes of the right length make ids");
-  return accept({ fleetId, rootHash, pins, ...(hasToken === 1 ? { token: next(32) } : {}) });
+  const token = hasToken ? { token: next(32) } : {};
+  const newest = hasNewest ? { newest: { version: new DataView(next(4).buffer).getUint32(0), hash: sha256Of(next(32)) } } : {};
+  return accept({ fleetId, rootHash, pins, ...token, ...newest });
 }
 
 function checksum(body: Uint8Array): Uint8Array {
   return sha256(body).subarray(0, CHECK_BYTES);
+}
+
+function newestBytes({ version, hash }: { readonly version: number; readonly hash: Sha256 }): Uint8Array {
+  const bytes = fromHex(hash);
+  assert(bytes?.byteLength === 32 && Number.isInteger(version) && version > 0 && version < 2 ** 32, "a join code's newest root is well-formed");
+  const number = new Uint8Array(4);
+  new DataView(number.buffer).setUint32(0, version);
+  return concat(number, bytes);
+}
+
+function sha256Of(bytes: Uint8Array): Sha256 {
+  const text = hex(bytes);
+  assert(isSha256(text), "32 bytes make a SHA-256");
+  return text;
 }

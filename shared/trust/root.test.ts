@@ -5,7 +5,7 @@ import { FLEET_MADE_MS, refusalOf, testFleet, testFleetId, testKey, testRootPayl
 import { addSignature, type Envelope, signEnvelope } from "./envelope.ts";
 import { type SigningKey, spellKey } from "./keys.ts";
 import { type RootPayload, rootPayload } from "./payloads.ts";
-import { ROOT_CHAIN_MAX, rootExpired, type TrustedRoot, verifyFirstRoot, verifyNextRoot, verifyRootChain } from "./root.ts";
+import { chainHolds, ROOT_CHAIN_MAX, rootExpired, type TrustedRoot, verifyFirstRoot, verifyNextRoot, verifyRootChain } from "./root.ts";
 import { signPayload } from "./sign-payload.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -134,6 +134,19 @@ describe("a chain", () => {
   test("key_unknown: a fork whose second half was signed by version 1's keys", () => {
     const now = valueOf(verifyRootChain([one.envelope, two, three], one.hash));
     expect(refusalOf(verifyNextRoot(now, root([a, b], [a, b], { version: 4 }, 2)))).toBe("key_unknown");
+  });
+});
+
+describe("a chain for a fresh box", () => {
+  const two = root([b, c], [a, b, c], { version: 2 }, 2);
+  const named = { version: 2, hash: valueOf(verifyRootChain([one.envelope, two], one.hash)).hash };
+  test("accepted: it leads through the root that the join code names, and may go further", () =>
+    expect(refusalOf(chainHolds([one.envelope, two], named))).toBe("accepted"));
+  test("version_step: a hub that withholds it", () => expect(refusalOf(chainHolds([one.envelope], named))).toBe("version_step"));
+  test("root_hash_mismatch: a fork that version 1's stolen keys signed", () => {
+    const fork = root([a, b], [a, b], { version: 2, fleet_name: "fork" }, 2);
+    expect(verifyRootChain([one.envelope, fork], one.hash).ok).toBe(true);
+    expect(refusalOf(chainHolds([one.envelope, fork], named))).toBe("root_hash_mismatch");
   });
 });
 

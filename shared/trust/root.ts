@@ -75,6 +75,17 @@ export function extendRootChain(current: TrustedRoot, envelopes: readonly Envelo
   return accept(newest);
 }
 
+/** Does this chain lead through the root that a join code names? Call it on a chain that was verified: there, place N is version N. */
+export function chainHolds(envelopes: readonly Envelope[], named: { readonly version: number; readonly hash: string }): Verdict<true> {
+  const envelope = envelopes[named.version - 1];
+  if (envelope === undefined) return refuse("version_step", `the chain ends at version ${envelopes.length}, the join code knows version ${named.version}`);
+  const opened = openEnvelope(envelope, "root");
+  if (!opened.ok) return opened;
+  return hashOf(opened.value.payload) === named.hash
+    ? accept(true)
+    : refuse("root_hash_mismatch", `version ${named.version} is not the one that the join code names`);
+}
+
 export function rootExpired(root: TrustedRoot, nowMs: number): boolean {
   return nowMs >= root.payload.expires_at;
 }

@@ -8,6 +8,7 @@ import type { JoinCode } from "../../../shared/trust/join-code.ts";
 import type { Envelope } from "../../../shared/trust/envelope.ts";
 import { hostCertPayload, rootPayload } from "../../../shared/trust/payloads.ts";
 import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
+import { verifyRootChain } from "../../../shared/trust/root.ts";
 import { signPayload } from "../../../shared/trust/sign-payload.ts";
 import { paths } from "../../core/desired/paths.ts";
 import { keepApproval, verifyApproval } from "../enroll/accept-approval.ts";
@@ -27,12 +28,12 @@ const root3 = signPayload("root", rootPayload, testRootPayload([fresh], { versio
 const certBy = (serial: number, by: typeof fresh, role: string): Envelope =>
   signPayload("host-cert", hostCertPayload, { ...JSON.parse(Buffer.from(fleet.cert(host).payload, "base64").toString()), serial, labels: { role } }, [by]);
 
-async function enroll(world: TestWorld, cert: Envelope, roots: readonly Envelope[] = [fleet.rootEnvelope]): Promise<string> {
+async function enroll(world: TestWorld, cert: Envelope, roots: readonly Envelope[] = [fleet.rootEnvelope], code: JoinCode = join): Promise<string> {
   const credential = valueOf((await loadSealedBox()).seal(utf8(JSON.stringify({ credential: "c" })), host.boxKey.publicKey, world.crypto.randomBytes(32)));
   const approved = { v: 1, state: "approved" as const, host_cert: cert, sealed_credential: base64(credential), roots: [...roots] };
-  const verdict = await verifyApproval(approved, join, keys);
+  const verdict = await verifyApproval(approved, code, keys);
   if (!verdict.ok) return verdict.refusal;
-  keepApproval(world, `${world.dir}/box`, verdict.value, { approved, join, urls: ["https://hub.example.net"] });
+  keepApproval(world, `${world.dir}/box`, verdict.value, { approved, join: code, urls: ["https://hub.example.net"] });
   return "enrolled";
 }
 
@@ -92,5 +93,16 @@ describe("a hostile hub", () => {
     expect(await enroll(world, fleet.cert(testHost("another")))).toBe("host_mismatch");
     expect(await enroll(world, fleet.cert(host, { box_key: Buffer.from(testHost("x").boxKey.publicKey).toString("base64url") }))).toBe("key_mismatch");
     expect(world.files.stat("test", paths(`${world.dir}/box`).membership)).toBeUndefined();
+  });
+
+  test("that stole version 1's key, lost since, can't lead a fresh box along a fork: the join code names a newer root", async () => {
+    using world = boxWorld();
+    const { hash } = valueOf(verifyRootChain([fleet.rootEnvelope, root2, root3], fleet.root.hash));
+    const code: JoinCode = { ...join, newest: { version: 3, hash } };
+    const fork = signPayload("root", rootPayload, testRootPayload([fleet.key], { version: 2 }), [fleet.key]);
+    const fork3 = signPayload("root", rootPayload, testRootPayload([fleet.key], { version: 3 }), [fleet.key]);
+    expect(await enroll(world, certBy(1, fleet.key, "web"), [fleet.rootEnvelope, fork, fork3], code)).toBe("root_hash_mismatch");
+    expect(await enroll(world, certBy(1, fleet.key, "web"), [fleet.rootEnvelope], code)).toBe("version_step");
+    expect(await enroll(world, certBy(1, fresh, "web"), [fleet.rootEnvelope, root2, root3], code)).toBe("enrolled");
   });
 });

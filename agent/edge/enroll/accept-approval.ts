@@ -11,7 +11,7 @@ import { text } from "../../../shared/protocol/fields.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { type HostIdentity, verifyHostCert } from "../../../shared/trust/host-identity.ts";
 import type { JoinCode } from "../../../shared/trust/join-code.ts";
-import { type TrustedRoot, verifyRootChain } from "../../../shared/trust/root.ts";
+import { chainHolds, type TrustedRoot, verifyRootChain } from "../../../shared/trust/root.ts";
 import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
 import { accept, refuse, type Verdict } from "../../../shared/trust/verdict.ts";
 import { raise } from "../desired/adopt.ts";
@@ -36,6 +36,8 @@ export async function verifyApproval(approved: Approved, join: JoinCode, keys: I
   if (!root.ok) return root;
   if (root.value.payload.fleet_id !== join.fleetId)
     return refuse("fleet_mismatch", `the root is of ${root.value.payload.fleet_id}, the join code of ${join.fleetId}`);
+  const reached = join.newest === undefined ? undefined : chainHolds(approved.roots, join.newest);
+  if (reached?.ok === false) return reached;
   const proof = proofOf(approved);
   if (proof === undefined) return refuse("envelope_malformed", "neither a certificate nor a grant came with the approval");
   const identity = verifyStoredIdentity(proof, root.value, keys);
