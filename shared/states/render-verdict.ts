@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { isMap, REFERENCES_MAX } from "./declared.ts";
 import { fleetSchema } from "./fleet-documents.ts";
 import type { RenderVerdict } from "./render.ts";
 import type { Resource } from "./resource.ts";
@@ -11,13 +12,16 @@ import { isResourceType, KINDS } from "./resources/registry.ts";
  * is what executors rely on.
  */
 const text = z.string().check(z.maxLength(8_192));
-const id = z.string().check(z.maxLength(256));
-const ids = z.array(id).check(z.maxLength(1_000));
-const frame = z.strictObject({ id, name: id, type: z.string(), params: z.unknown(), require: ids, watch: ids, onFail: z.enum(["continue", "stop"]), sensitive: z.boolean(), from: text });
 const verdict = z.discriminatedUnion("ok", [
-  z.strictObject({ ok: z.literal(true), resources: z.array(frame).check(z.maxLength(RESOURCES_MAX)), sources: z.array(text), states: z.array(text), defaults: fleetSchema.shape.defaults }),
+  // Resources are checked one by one below: by a schema of frames it would take longer than all the rest.
+  z.strictObject({ ok: z.literal(true), resources: z.array(z.unknown()).check(z.maxLength(RESOURCES_MAX)), sources: z.array(text), states: z.array(text), defaults: fleetSchema.shape.defaults }),
   z.strictObject({ ok: z.literal(false), faults: z.array(z.strictObject({ file: text, line: z.number(), column: z.optional(z.number()), path: text, message: text, remedy: z.optional(text) })).check(z.minLength(1), z.maxLength(1_000)) }),
 ]);
+
+const ID_CHARS_MAX = 256;
+const FRAME = ["id", "name", "type", "params", "require", "watch", "onFail", "sensitive", "from"];
+const isId = (value: unknown): value is string => typeof value === "string" && value.length <= ID_CHARS_MAX;
+const areIds = (value: unknown): value is readonly string[] => Array.isArray(value) && value.length <= REFERENCES_MAX && value.every(isId);
 
 /** Never throws: an answer that cannot be believed is a rendering that failed. */
 export function parseRenderVerdict(json: string): RenderVerdict {
@@ -32,9 +36,9 @@ export function parseRenderVerdict(json: string): RenderVerdict {
   if (!parsed.data.ok) return { ok: false, faults: parsed.data.faults.map(({ column, remedy, ...fault }) => ({ ...fault, ...(column === undefined ? {} : { column }), ...(remedy === undefined ? {} : { remedy }) })) };
   const resources: Resource[] = [];
   const known = new Set<string>();
-  for (const one of parsed.data.resources) {
-    const resource = resourceOf(one);
-    if (resource === undefined || known.has(resource.id) || ![...resource.require, ...resource.watch].every((reference) => known.has(reference))) return unbelievable(`has a resource that is not right (${JSON.stringify(one.id)})`);
+  for (const [at, one] of parsed.data.resources.entries()) {
+    const resource = isMap(one) ? resourceOf(one) : undefined;
+    if (resource === undefined || known.has(resource.id) || ![...resource.require, ...resource.watch].every((reference) => known.has(reference))) return unbelievable(`has a resource that is not right (the ${at + 1}th)`);
     known.add(resource.id);
     resources.push(resource);
   }
@@ -42,17 +46,15 @@ export function parseRenderVerdict(json: string): RenderVerdict {
 }
 
 /** Its params as the schema of its type takes them; what rendering adds to a directory is put back. */
-function resourceOf({ type, params, ...others }: z.infer<typeof frame>): Resource | undefined {
-  if (!isResourceType(type) || typeof params !== "object" || params === null || "template" in params) return undefined;
+function resourceOf(given: Readonly<Record<string, unknown>>): Resource | undefined {
+  const { id, name, type, params, require, watch, onFail, sensitive, from } = given;
+  if (Object.keys(given).some((key) => !FRAME.includes(key)) || !isId(id) || !isId(name) || typeof type !== "string" || !isResourceType(type) || !isMap(params) || "template" in params) return undefined;
+  if (!areIds(require) || !areIds(watch) || (onFail !== "continue" && onFail !== "stop") || typeof sensitive !== "boolean" || typeof from !== "string" || from.length > ID_CHARS_MAX * 4) return undefined;
   const { schema, namedBy, quick } = KINDS[type];
   const { managed, ...written } = { managed: undefined, ...params };
   const checked = quick?.(written) ?? schema.safeParse(type === "directory" ? written : params).data;
-  if (checked === undefined) return undefined;
-  const named: unknown = Reflect.get(checked, namedBy);
-  if (named !== others.name || `${type}/${others.name}` !== others.id) return undefined;
-  if (type !== "directory") return { ...others, type, params: checked } as Resource;
-  const names = ids.safeParse(managed);
-  return names.success ? ({ ...others, type, params: { ...checked, managed: names.data } } as Resource) : undefined;
+  if (checked === undefined || Reflect.get(checked, namedBy) !== name || `${type}/${name}` !== id || (type === "directory" && !areIds(managed))) return undefined;
+  return { id, name, type, params: type === "directory" ? { ...checked, managed } : checked, require, watch, onFail, sensitive, from } as Resource;
 }
 
 function unbelievable(message: string): RenderVerdict {
