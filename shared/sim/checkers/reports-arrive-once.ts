@@ -8,6 +8,7 @@ import type { Checker } from "./checker.ts";
 interface Queue {
   readonly database: number | undefined;
   readonly payloads: Map<number, string>;
+  readonly seqs: Map<string, number>;
   settledUpTo: number;
 }
 
@@ -23,10 +24,13 @@ export function reportsArriveOnce(): Checker {
       const before = queues.get(hostId);
       const isSame = before !== undefined && before.database === box.databaseId();
       if (before !== undefined && !isSame) beganAnew.add(hostId);
-      const queue = isSame ? before : { database: box.databaseId(), payloads: new Map<number, string>(), settledUpTo: 0 };
+      const queue = isSame ? before : { database: box.databaseId(), payloads: new Map<number, string>(), seqs: new Map<string, number>(), settledUpTo: 0 };
       queues.set(hostId, queue);
       for (const { seq, body } of database.all<{ seq: number; body: string }>("check", "SELECT seq, body FROM outbox WHERE kind IN ('report', 'facts', 'return') ORDER BY seq")) {
         const { payload } = JSON.parse(body) as { payload: string };
+        const old = queue.seqs.get(payload);
+        if (old !== undefined && old !== seq) queue.payloads.delete(old); // renumbered above what the hub counted before
+        queue.seqs.set(payload, seq);
         const known = queue.payloads.get(seq);
         if (known !== undefined && known !== payload) report(`${hostId}: number ${seq} was given to two different rows`);
         if (seq > queue.settledUpTo) queue.payloads.set(seq, payload);

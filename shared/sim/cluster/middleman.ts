@@ -31,6 +31,8 @@ export class Middleman {
   /** Whole old answers, to be given again to anybody. */
   readonly #kept: string[] = [];
   readonly requests = new Map<string, number>();
+  /** Highest number that was in a request, by host id. */
+  readonly #sent = new Map<string, { readonly database: number; readonly seq: number }>();
 
   readonly #databaseOf: (machine: string) => number | undefined;
 
@@ -51,8 +53,11 @@ export class Middleman {
 
   async #sync(from: string, request: Request, answer: () => Promise<Response>): Promise<Response> {
     const atMs = this.#scheduler.nowMs;
-    const { host_id: hostId } = (await request.json()) as { host_id: string };
+    const { host_id: hostId, outbox } = (await request.json()) as { host_id: string; outbox: readonly { seq: number }[] };
     const database = this.#databaseOf(from);
+    const known = this.#sent.get(hostId);
+    const sent = Math.max(known?.database === database ? known?.seq ?? 0 : 0, outbox.at(-1)?.seq ?? 0);
+    if (database !== undefined) this.#sent.set(hostId, { database, seq: sent });
     const heard = (): { arrivedMs: number; answeredMs: number } => this.#truth.heard.get(hostId) ?? { arrivedMs: 0, answeredMs: 0 };
     this.#truth.heard.set(hostId, { ...heard(), arrivedMs: atMs });
     const response = await answer();
@@ -63,7 +68,8 @@ export class Middleman {
     // Numbers begin anew in a new database; an answer that was under way when the old one was lost says nothing of it.
     const acked = this.#truth.ackedSeqs.get(hostId);
     const isOfThisDatabase = database !== undefined && database === this.#databaseOf(from);
-    if (isOfThisDatabase && typeof body.acked_seq === "number" && (acked?.database !== database || body.acked_seq > acked.seq)) this.#truth.ackedSeqs.set(hostId, { database, seq: body.acked_seq });
+    const seq = Math.min(body.acked_seq ?? 0, sent); // a number that was never sent acknowledges nothing
+    if (isOfThisDatabase && (acked?.database !== database || seq > acked.seq)) this.#truth.ackedSeqs.set(hostId, { database, seq });
     if (this.#kept.length < KEPT_MAX) this.#kept.push(text);
     const headers = { "content-type": "application/json" };
     if (this.hostility === 0 || this.#rng.next() >= this.hostility) return new Response(text, { headers });

@@ -185,7 +185,7 @@ export class Nemesis {
   };
 
   #fate(machine: string, _process: SimProcess, op: string, kind: EffectKind): Fate {
-    if (!this.#active || machine === "operator") return DONE;
+    if (!this.#active || machine === "operator" || op === "boot") return DONE;
     if (this.#diskFaults.has(machine) && this.#rng.int(20) === 0) {
       const fault = diskFault(op, kind);
       if (fault !== undefined) {

@@ -72,10 +72,14 @@ export class SimBox implements BoxView {
     this.#isOn = true;
     this.#boots += 1;
     const { world, process } = this.machine.start("boot");
+    const { disk } = this.machine;
+    const { capacityBytes } = disk;
+    disk.capacityBytes = Number.POSITIVE_INFINITY; // /proc takes no room
     const file = world.files;
     file.remove("boot", "/proc/sys/kernel/random/boot_id");
     const handle = file.open("boot", "/proc/sys/kernel/random/boot_id", "exclusive", 0o444);
     handle.write(utf8(`${this.#boots.toString(16).padStart(8, "0")}-0000-4000-8000-${this.#rng.int(2 ** 31).toString(16).padStart(12, "0")}\n`));
+    disk.capacityBytes = capacityBytes;
     process.die();
     this.keeper.on();
     this.#enroll();
