@@ -20,7 +20,7 @@ import type { ConvergeSummary, WorkerRequest, WorkerResult } from "../../core/wo
 import { type ConvergeResult, converge } from "../converge/converge.ts";
 import { collectFacts } from "../facts/collect-facts.ts";
 import { collectMetrics } from "../facts/collect-metrics.ts";
-import { writeBoth } from "./documents.ts";
+import { type Documents, writeBoth } from "./documents.ts";
 import { heldOf } from "./held.ts";
 import { type Desired, loadDesired } from "./load-desired.ts";
 import { readRetry, writeRetry } from "./retry-store.ts";
@@ -111,7 +111,7 @@ function heal(world: World, dataDir: string, desired: Desired, ran: Ran): readon
     notes.push(
       ...writeBoth(world, dataDir, (stored) => ({
         // Another worker may have adopted something while this one ran: its documents stay, unless this copy is the only good one.
-        ...(stored !== undefined && desired.source === "database" ? stored : desired.documents),
+        ...(stored !== undefined && (desired.source === "database" || isAhead(stored, desired.documents)) ? stored : desired.documents),
         ...(lastGood === undefined ? {} : { lastGood }),
       })),
     );
@@ -121,6 +121,13 @@ function heal(world: World, dataDir: string, desired: Desired, ran: Ran): readon
     notes.push(clip(`The outcome could not be kept: ${flatten(error)}`, 1_024));
   }
   return notes;
+}
+
+/** Stored while this run went on, by a worker that adopted: every adoption raises one of these. */
+function isAhead(stored: Documents, read: Documents): boolean {
+  const grows = ({ roots, floor, spec }: Documents): readonly number[] => [roots.length, floor.bundle, floor.timeMs, spec?.generation ?? 0];
+  const before = grows(read);
+  return grows(stored).some((value, at) => value > (before[at] ?? 0));
 }
 
 interface Told {

@@ -66,6 +66,8 @@ export function acknowledge(database: Database, ackedSeq: number): { readonly sh
   return database.transaction("outbox.ack", () => {
     const before = { next: Math.max(1, readCounter(database, "next_seq")), sent: readCounter(database, "sent_seq") };
     const { prune, shiftBy, sequence } = settleAck(before, ackedSeq);
+    // From here on this database knows where the hub's count stands: rows may go.
+    if (readCounter(database, "counted") === 0) writeCounter(database, "counted", 1);
     const pruned = prune > 0 ? database.run("outbox.prune", "DELETE FROM outbox WHERE seq <= ?", prune).changes : 0;
     if (shiftBy > 0) {
       // Through negative numbers: a primary key may not collide half-way through an UPDATE.

@@ -137,8 +137,11 @@ class LinkRunner {
     const membership = this.#desk.membership() ?? this.#membership;
     if (membership === undefined) throw new Error("Broken invariant: an enrolled box has a membership");
     this.#membership = membership;
-    const waitMs = effect.hold ? this.#desk.settings.syncWaitMs : 0;
-    const message = this.#desk.store.use((database) => syncMessage(database, this.#parts(membership, effect, waitMs)));
+    // A new database counts from 1: before its first row goes, the hub says how far it has counted this box (see settleAck).
+    const isUncounted = this.#desk.store.use((database) => readCounter(database, "counted")) === 0;
+    const waitMs = effect.hold && !isUncounted ? this.#desk.settings.syncWaitMs : 0;
+    const parts = this.#parts(membership, isUncounted ? { ...effect, rowsMax: 0 } : effect, waitMs);
+    const message = this.#desk.store.use((database) => syncMessage(database, parts));
     this.#lastSeqs = message.seqs;
     this.#cut = new AbortController();
     const end = (): void => this.#cut?.abort();
