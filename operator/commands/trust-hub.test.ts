@@ -13,6 +13,7 @@ import { signingKeyFromSeed } from "../../shared/trust/keys.ts";
 import { spellPublicKey } from "../core/trust/root-edit.ts";
 import { addKey, setSecret } from "../core/vault/edit-contents.ts";
 import { editVault } from "../edge/vault.ts";
+import { rememberRevoked } from "../edge/known-hosts.ts";
 import { Workstation } from "../edge/workstation.ts";
 
 const second = testKey("second operator");
@@ -169,6 +170,17 @@ describe("a hub that plays back the past", () => {
     expect([done.code, json(done.stdout)]).toEqual([0, expect.objectContaining({ secretsFor: 0, unverified: [expect.stringContaining("host_revoked")] })]);
   }, 30_000);
 });
+
+test("keys that were revoked here are not approved again, whatever the hub remembers", async () => {
+  using hub = await testHub();
+  const desk = await testWorkstation(hub);
+  const box = await wireBox(hub, "box-1");
+  const station = new Workstation(desk.world, desk.home);
+  const [asked] = (await hub.ask("GET", "/api/v1/enrollments?state=pending", { token: await hub.logIn() })).json.items;
+  rememberRevoked(desk.world, desk.home, station.fleet().fleetId, asked.host_id);
+  const done = await desk.run(`host approve box-1 --words ${box.words} --yes ${PASS(desk)}`);
+  expect([done.code, done.stderr]).toEqual([9, expect.stringContaining("revoked on this workstation")]);
+}, 30_000);
 
 describe("grants and join codes", () => {
   test("a grant is signed, reaches the hub, and its code carries its token; revoked, it lets nobody in", async () => {
