@@ -25,7 +25,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   } catch (error) {
     // Whoever read our output has enough (`| head`): nothing failed.
     if (isFault(error, "pipe_closed")) return 0;
-    if (terminal.interrupted.aborted) return 130;
+    if (terminal.interrupted.aborted || isFault(error, "interrupted")) return 130;
     return screen(error, invocation, terminal);
   }
 }

@@ -18,7 +18,7 @@ export function faultScreen(error: unknown, shown: { readonly globals: Pick<Glob
   const code = known ? error.code : "defect";
   const exit = known ? exitOf(error) : 1;
   const title = known ? error.message : "felhom has met a defect of its own and stopped";
-  const why = known ? [SELF_EVIDENT.includes(error.code) ? "" : FAULTS[error.code].means, causeText(error)].filter((part) => part !== "").join(" ") : flatten(error);
+  const why = known ? [EXPLAINED.test(error.code) ? FAULTS[error.code].means : "", causeText(error)].filter((part) => part !== "").join(" ") : flatten(error);
   const remedy = known ? (error.remedy ?? REMEDIES[error.code]) : "Run the same command with --debug and report what it prints.";
   if (globals.output !== "table" && globals.output !== "wide") {
     const body = { apiVersion: API_VERSION, kind: "Error", generatedAt: isoTime(shown.nowMs), code, title, detail: why, remedy, facts: known ? error.facts : undefined, exit, trace: globals.debug && error instanceof Error ? error.stack : undefined };
@@ -26,17 +26,17 @@ export function faultScreen(error: unknown, shown: { readonly globals: Pick<Glob
     return exit;
   }
   const name = (text: string): string => paint(terminal, "quiet", text.padEnd(5));
-  const lines = [`${paint(terminal, "bad", glyph(terminal, "bad"))} ${escapeLines(title)}`];
-  if (why !== "") lines.push(`  ${name("why")} ${escapeUntrusted(why)}`);
-  if (remedy !== undefined) lines.push(`  ${name("next")} ${escapeUntrusted(remedy)}`);
+  const lines = [`${paint(terminal, "bad", glyph(terminal, "bad"))} ${wrapped(escapeLines(title), terminal, 2)}`];
+  if (why !== "") lines.push(`  ${name("why")} ${wrapped(escapeUntrusted(why), terminal, 8)}`);
+  if (remedy !== undefined) lines.push(`  ${name("next")} ${wrapped(escapeUntrusted(remedy), terminal, 8)}`);
   lines.push(`  ${name("code")} ${code}, exit ${exit}`);
   if (globals.debug && error instanceof Error) lines.push("", escapeLines(error.stack ?? String(error)), ...causes(error));
   terminal.err(`${lines.join("\n")}\n`);
   return exit;
 }
 
-/** The message says it all; the code's own sentence would only say it again. */
-const SELF_EVIDENT: readonly FaultCode[] = ["bad_request", "bad_settings", "cancelled", "conflict", "denied", "not_found", "refused", "unauthenticated"];
+/** Codes whose message names the thing only; for all others it says it all, and the code's own sentence would say it again. */
+const EXPLAINED = /^(?:db_|disk_|exec_|net_|hub_nonsense$|lock_held$|rate_limited$|unavailable$)/;
 
 /** What to run when the fault itself does not say. */
 const REMEDIES: Partial<Readonly<Record<FaultCode, string>>> = {
@@ -53,6 +53,12 @@ const REMEDIES: Partial<Readonly<Record<FaultCode, string>>> = {
   unauthenticated: "felhom login",
   unavailable: "Try again in a minute; felhom doctor --hub tells more.",
 };
+
+/** Hanging indent, on a terminal only: in a log one line stays one line. */
+function wrapped(text: string, terminal: Terminal, indent: number): string {
+  if (terminal.errIsTty !== true) return text;
+  return Bun.wrapAnsi(text, Math.max(24, terminal.columns - indent), { hard: true, trim: true }).replaceAll("\n", `\n${" ".repeat(indent)}`);
+}
 
 function causeText(error: Fault): string {
   return error.cause === undefined ? "" : `(${flatten(error.cause)})`;

@@ -34,6 +34,7 @@ export const FAULTS = {
   bad_settings: { status: 400, exit: 2, means: "A setting is unknown or has a value that is not allowed." },
   cancelled: { status: 409, exit: 1, means: "The question was not answered with yes." },
   clock_skew: { status: 422, exit: 1, means: "The two clocks are more than ten minutes apart. Set the one that is wrong." },
+  interrupted: { status: 499, exit: 130, means: "Ctrl-C, or a request to stop." },
   not_found: { status: 404, exit: 1, means: "There is no such thing." },
   conflict: { status: 409, exit: 9, means: "The thing has moved on since it was read." },
   too_large: { status: 413, exit: 1, means: "The request body is above this route's bound." },

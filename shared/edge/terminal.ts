@@ -73,7 +73,10 @@ function askLine(question: string, ahead: { text: string }, interrupted: AbortSi
     take();
   };
   const onEnd = (): void => end(() => resolve(ahead.text));
-  const onAbort = (): void => end(() => reject(interruptedFault()));
+  const onAbort = (): void => {
+    writeAll(2, "\n");
+    end(() => reject(interruptedFault()));
+  };
   if (interrupted.aborted) return Promise.reject(interruptedFault());
   interrupted.addEventListener("abort", onAbort, { once: true });
   if (take()) return promise;
@@ -141,5 +144,5 @@ function nobodyFault(question: string): Fault {
 }
 
 function interruptedFault(): Fault {
-  return new Fault("cancelled", "Cannot go on: the question was interrupted, nothing was changed");
+  return new Fault("interrupted", "Cannot go on: the question was interrupted, nothing was changed");
 }

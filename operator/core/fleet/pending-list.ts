@@ -43,7 +43,8 @@ export function claimsText({ statement }: Enrollment): string {
   const { facts } = statement;
   const of = (key: string): string => facts[key] ?? "";
   const memoryMb = Number(of("memory.total_mb"));
-  const parts = [`${of("os.name")} ${of("os.version")}`.trim(), of("kernel.arch"), memoryMb > 0 ? `${Math.round(memoryMb / 102.4) / 10} GiB` : "", of("virtualisation.kind")];
+  const os = of("os.name").includes(of("os.version")) ? of("os.name") : `${of("os.name")} ${of("os.version")}`.trim();
+  const parts = [os, of("kernel.arch"), memoryMb > 0 ? `${Math.round(memoryMb / 102.4) / 10} GiB` : "", of("virtualisation.kind")];
   return parts.filter((part) => part !== "").join(", ");
 }
 
