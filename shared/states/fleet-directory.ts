@@ -40,12 +40,6 @@ export interface FleetSources {
   readonly paths: readonly string[];
 }
 
-export interface BundleFile {
-  readonly path: string;
-  readonly mode: number;
-  readonly bytes: Uint8Array;
-}
-
 /** What is there, sorted, without reading contents. */
 export function listFleet(files: Files, dir: string): Checked<readonly FleetPath[]> {
   const found: FleetPath[] = [];
@@ -103,27 +97,4 @@ function readText(files: Files, path: string): string | { readonly fault: string
     if (isFault(error, "file_missing") || isFault(error, "file_not_regular") || isFault(error, "file_too_large")) return { fault: "was changed while it was read" };
     throw error;
   }
-}
-
-/** For publishing: all of it, sorted by path. What a bundle's manifest will list. */
-export function readFleetForBundle(files: Files, dir: string): Checked<readonly BundleFile[]> {
-  const listed = listFleet(files, dir);
-  if (!listed.ok) return listed;
-  const total = listed.value.reduce((sum, { size }) => sum + size, 0);
-  if (total > BUNDLE_BYTES_MAX) return faulty({ file: dir, line: 0, path: "", message: `the fleet has ${total} bytes, at most ${BUNDLE_BYTES_MAX} go into a bundle` });
-  return good(listed.value.map(({ path, mode }) => ({ path, mode, bytes: files.read("fleet.read", `${dir}/${path}`, { bytesMax: FILE_BYTES_MAX }) })));
-}
-
-/** The texts among files that are in memory already: a bundle as it came from the hub. */
-export function sourcesOf(bundle: readonly BundleFile[]): Checked<FleetSources> {
-  const sources: Record<string, string> = Object.create(null);
-  for (const { path, bytes } of bundle) {
-    if (!isRenderSource(path)) continue;
-    try {
-      sources[path] = fromUtf8(bytes);
-    } catch {
-      return faulty({ file: path, line: 0, path: "", message: "is not UTF-8" });
-    }
-  }
-  return good({ sources, paths: bundle.map(({ path }) => path) });
 }
