@@ -1,6 +1,7 @@
 /** The run itself: order, batches, triggers, verification – with providers that are made up, on a world that is not. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { Fault } from "../../../shared/core/fault.ts";
+import { Fault, isFault } from "../../../shared/core/fault.ts";
+import { fileFault } from "../../../shared/edge/errno.ts";
 import { testWorld, type TestWorld } from "../../../shared/sim/test-world.ts";
 import type { Resource } from "../../../shared/states/resource.ts";
 import { packageNames } from "../../../shared/states/resources/package.ts";
@@ -172,6 +173,27 @@ describe("a run", () => {
     await world.clock.advance(10 * 60_000);
     expect(outcomes(await run(resources, failed.retry))).toEqual(["unchanged", "changed"]);
     expect(done).toEqual(["service.reload", "service.reload"]);
+  });
+
+  test("a failure names the file as people know it; an I/O error ends the run instead", async () => {
+    const errnos = ["EBUSY", "EIO"];
+    const failing = {
+      ...world.files,
+      rename: (op: string, from: string, to: string) => {
+        throw fileFault(op, `rename ${from} to ${to}`, Object.assign(new Error(), { code: errnos[0] }));
+      },
+    };
+    const real = world;
+    world = { ...world, files: failing };
+    const executed = await run([fileOf("f", "x")]);
+    expect(executed.outcomes[0]?.reason).toMatch(new RegExp(`^Cannot rename ${real.dir}/\\.felhom-staged-[0-9a-f]+ to ${real.dir}/f: EBUSY$`));
+    errnos.shift();
+    expect(
+      await run([fileOf("f", "x")]).then(
+        () => "ended well",
+        (error: unknown) => (isFault(error) ? error.code : String(error)),
+      ),
+    ).toBe("disk_failed");
   });
 
   test("stops between two resources when asked to, and says so", async () => {

@@ -113,8 +113,10 @@ class Execution {
     try {
       for (const step of steps) await this.#applyStep(step);
     } catch (error) {
+      // After a failed fsync nothing on this disk can be believed: the process stops (faults.md H04).
+      if (isFault(error, "disk_failed") && error.facts["errno"] === "EIO") throw error;
       // The message says it; codes and causes are for the log.
-      return this.#fail(resource, isFault(error) ? error.message : flatten(error));
+      return this.#fail(resource, this.#input.context.parents.inWords(isFault(error) ? error.message : flatten(error)));
     }
     await this.#verify([{ resource, steps }]);
   }
@@ -127,8 +129,7 @@ class Execution {
 
   /** Other package resources whose turn could be now as well: the system gets one transaction for all. */
   async #batch(first: Resource, steps: readonly Step[]): Promise<readonly Work[] | undefined> {
-    const chosen = this.#input.providers[first.type];
-    if (chosen.provider?.applyTogether === undefined) return undefined;
+    if (first.type !== "package" || this.#input.providers.package.provider?.applyTogether === undefined) return undefined;
     const others = this.#input.resources.filter(
       (one) => one.type === first.type && one.id !== first.id && !this.#settled.has(one.id) && dependencies(one).every((id) => this.#settled.has(id)),
     );

@@ -32,7 +32,7 @@ async function observeType<T extends ResourceType>(
     return mine.map(({ id }, at) => {
       const observation = observations[at];
       if (observation === undefined) return [id, { ok: false, because: "its provider did not answer" }];
-      return [id, observation.ok ? { ok: true, observed: observation.observed } : { ok: false, because: observation.fault.message }];
+      return [id, observation.ok ? { ok: true, observed: observation.observed } : { ok: false, because: context.parents.inWords(observation.fault.message) }];
     });
   } catch (error) {
     return all(flatten(error));

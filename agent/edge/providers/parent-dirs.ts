@@ -108,6 +108,13 @@ export class ParentDirs {
     throw new Fault("file_unsafe", `Cannot use ${path}: user ${stat.uid} put it into a directory that everybody may write`, { facts: { op, uid: stat.uid } });
   }
 
+  /** Handles' paths (`/proc/self/fd/7/motd`) as people know them. Only while the handles are open. */
+  inWords(text: string): string {
+    let words = text;
+    for (const { handle, real } of this.#nodes.values()) words = words.replaceAll(`${handle.path}/`, real === "/" ? "/" : `${real}/`);
+    return words;
+  }
+
   close(): void {
     for (const node of this.#nodes.values()) node.handle.close();
     this.#nodes.clear();
