@@ -122,13 +122,13 @@ function writeFleet(): { readonly fleetDir: string; readonly target: string } {
     mkdirSync(join(fleetDir, path, ".."), { recursive: true });
     writeFileSync(join(fleetDir, path), text);
   };
-  write("fleet.yaml", "name: sample\nlevels: [common, site, host]\n");
+  write("fleet.yaml", "name: sample\nlevels: [common, 'site/{label.site}']\n");
   write("targets.yaml", `- match: "label.site == 'cellar'"\n  states: [base]\n`);
   write("settings/common.yaml", 'owner: "nobody in particular"\n');
   write("settings/site/cellar.yaml", 'owner: "the person with the cellar key"\n');
   write(
     "states/base.yaml",
-    `folder:\n  directory:\n    path: ${target}\n    mode: "0755"\nmotd:\n  file:\n    path: ${join(target, "motd")}\n    template: motd.liquid\n    mode: "0644"\nlink:\n  symlink:\n    path: ${join(target, "welcome")}\n    target: motd\n`,
+    `folder:\n  directory:\n    path: ${target}\n    mode: "0755"\nmotd:\n  file:\n    path: ${join(target, "motd")}\n    template: files/motd.liquid\n    mode: "0644"\nlink:\n  symlink:\n    path: ${join(target, "welcome")}\n    target: motd\n`,
   );
   write(
     "files/motd.liquid",
