@@ -125,8 +125,10 @@ describe("file", () => {
   });
 
   test.skipIf(isRoot)("what cannot be read is a failure, not an absence (root may read everything)", async () => {
-    mkdirSync(`${dir}/closed`, { mode: 0o000 });
-    const [seen] = (await chooseProviders(world).file.provider?.observe(contextOf(), [file({ path: `${dir}/closed/f`, content: "x" })])) ?? [];
+    mkdirSync(`${dir}/closed`);
+    chmodSync(`${dir}/closed`, 0o000);
+    const [seen] = (await providers.file.provider?.observe(contextOf(), [file({ path: `${dir}/closed/f`, content: "x" })])) ?? [];
+    chmodSync(`${dir}/closed`, 0o700);
     expect(seen?.ok).toBe(false);
   });
 
