@@ -27,7 +27,13 @@ async function answer(stdin: Uint8Array): Promise<RenderVerdict> {
 
 /** The parent is our own code; this only keeps a mistake there from becoming a strange message here. */
 function isRenderInput(value: unknown): value is RenderInput {
-  return typeof value === "object" && value !== null && ["files", "host", "labels", "facts", "secrets"].every((name) => name in value && typeof Reflect.get(value, name) === "object" && Reflect.get(value, name) !== null);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    ["files", "host", "labels", "facts", "secrets"].every(
+      (name) => name in value && typeof Reflect.get(value, name) === "object" && Reflect.get(value, name) !== null,
+    )
+  );
 }
 
 function bounded(verdict: RenderVerdict): RenderVerdict {

@@ -20,14 +20,34 @@ export const run: Run = async (call) => {
   const faults = [...recorded.faults, ...check.faults];
   present(call, {
     kind: "FleetCheck",
-    data: { dir, ok: faults.length === 0, name: check.name ?? null, states: check.states, targets: check.targets, settings: check.settings, secrets: check.secrets, hosts: check.hosts.map((host) => ({ ...host, resources: host.resources ?? null })), faults, notes: check.notes },
+    data: {
+      dir,
+      ok: faults.length === 0,
+      name: check.name ?? null,
+      states: check.states,
+      targets: check.targets,
+      settings: check.settings,
+      secrets: check.secrets,
+      hosts: check.hosts.map((host) => ({ ...host, resources: host.resources ?? null })),
+      faults,
+      notes: check.notes,
+    },
     human: () => screen(call, { ...check, faults }),
     next: faults.length === 0 ? `felhom plan ${shellWord(call.args["dir"])}`.trim() : undefined,
   });
   return faults.length === 0 ? 0 : 2;
 };
 
-const NOTHING = (faults: readonly StateFault[]): FleetCheck => ({ name: undefined, faults, notes: [], states: 0, targets: 0, settings: 0, secrets: 0, hosts: [] });
+const NOTHING = (faults: readonly StateFault[]): FleetCheck => ({
+  name: undefined,
+  faults,
+  notes: [],
+  states: 0,
+  targets: 0,
+  settings: 0,
+  secrets: 0,
+  hosts: [],
+});
 const shellWord = (word: unknown): string => (typeof word === "string" && /^[\w./-]+$/.test(word) ? word : "");
 
 function screen(call: Pick<Call, "terminal">, check: FleetCheck): string {
@@ -39,12 +59,16 @@ function screen(call: Pick<Call, "terminal">, check: FleetCheck): string {
     return [...lines, `  ${count(check.faults.length, "fault")} in ${count(files, "file")}`].join("\n");
   }
   const dot = terminal.unicode ? " · " : ", ";
-  const parts = [count(check.states, "state"), count(check.targets, "target"), count(check.settings, "settings file"), count(check.secrets, "secret")].join(dot);
+  const parts = [count(check.states, "state"), count(check.targets, "target"), count(check.settings, "settings file"), count(check.secrets, "secret")].join(
+    dot,
+  );
   const samples = check.hosts.some(({ isSample }) => isSample) ? " (made up: there are no facts/*.json)" : "";
   const rendered = check.hosts.filter(({ resources }) => resources !== undefined);
   const resources = rendered.map(({ name, resources: number }) => `${escapeUntrusted(name)} ${number}`).join(dot);
   lines.push(`  ${mark(terminal, "good", `fleet ${escapeUntrusted(check.name ?? "")}`)}  ${parts}`);
-  lines.push(`  ${mark(terminal, rendered.length === check.hosts.length ? "good" : "warn", "rendered")}  for ${rendered.length === check.hosts.length ? "" : `${rendered.length} of `}${count(check.hosts.length, "host")}${samples}`);
+  lines.push(
+    `  ${mark(terminal, rendered.length === check.hosts.length ? "good" : "warn", "rendered")}  for ${rendered.length === check.hosts.length ? "" : `${rendered.length} of `}${count(check.hosts.length, "host")}${samples}`,
+  );
   if (resources !== "") lines.push(`    ${paint(terminal, "quiet", `resources: ${resources}`)}`);
   return lines.join("\n");
 }

@@ -36,7 +36,8 @@ export const run: Run = async (call) => {
   const shown = progress(call.terminal, { label: "planning", total: chosen.hosts.length, quiet: call.globals.quiet || !isHuman(call.globals) });
   const plans = await planner.planAll(chosen.hosts, () => shown.add(1));
   shown.done(`${plans.length} of ${chosen.hosts.length} hosts`);
-  if (plans.length === 0 && target !== "") throw new Fault("not_found", `Cannot plan: no host matches ${target}`, { remedy: "felhom host list shows every host." });
+  if (plans.length === 0 && target !== "")
+    throw new Fault("not_found", `Cannot plan: no host matches ${target}`, { remedy: "felhom host list shows every host." });
   const counts = planCounts(plans);
   if (isHuman(call.globals)) hint(call, `${paint(call.terminal, "strong", "Plan")}  ${escapeUntrusted(dir)} against ${bundlesText(plans)}`);
   present(call, {
@@ -70,7 +71,8 @@ async function candidates(session: Session, target: string, except: string | und
   if (target === "") return { hosts: all, expression: undefined };
   if (/\b(?:label|fact|host)\b[.[]|^(?:true|false)$/.test(target)) {
     const judged = (await openExpressions()).check(target, "host");
-    if (!judged.ok) throw new Fault("bad_request", `Cannot choose hosts by ${target}: ${judged.message}`, judged.remedy === undefined ? {} : { remedy: judged.remedy });
+    if (!judged.ok)
+      throw new Fault("bad_request", `Cannot choose hosts by ${target}: ${judged.message}`, judged.remedy === undefined ? {} : { remedy: judged.remedy });
     return { hosts: all, expression: target };
   }
   return { hosts: /[*?]/.test(target) ? all.filter(({ name }) => matchesGlob(name, target)) : [chooseHost(all, target)], expression: undefined };

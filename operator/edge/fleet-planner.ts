@@ -63,7 +63,10 @@ export class FleetPlanner {
       if (!judged.value) return undefined;
     }
     const bundle = verified.report?.ok === true && verified.report.value.bundle > 0 ? verified.report.value.bundle : await this.#newestBundle();
-    const notes = verified.report?.ok === true ? [] : [bundle === 0 ? "it has not reported yet" : `it has not reported which bundle is in force; compared with the newest, ${bundle}`];
+    const notes =
+      verified.report?.ok === true
+        ? []
+        : [bundle === 0 ? "it has not reported yet" : `it has not reported which bundle is in force; compared with the newest, ${bundle}`];
     const after = await rendered(this.#tree, identity, facts);
     if (!after.ok) return { ...named, bundle, faults: after.faults };
     const old = await this.#bundle(bundle);

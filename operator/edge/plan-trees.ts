@@ -66,7 +66,10 @@ export async function bundleTree(session: Pick<Session, "hub" | "root">, version
 
 async function blob({ hub }: Pick<Session, "hub">, version: number, file: BundlePayload["files"][number], bytesMax: number): Promise<Uint8Array> {
   const bytes = await getBlob(hub, file.sha256, Math.min(bytesMax, Math.max(1, file.size)));
-  if (sha256Hex(bytes) !== file.sha256) throw new Fault("refused", `Cannot believe the hub about ${file.path} of bundle ${version}: its bytes are not those that were signed`, { facts: { refusal: "blob_mismatch" } });
+  if (sha256Hex(bytes) !== file.sha256)
+    throw new Fault("refused", `Cannot believe the hub about ${file.path} of bundle ${version}: its bytes are not those that were signed`, {
+      facts: { refusal: "blob_mismatch" },
+    });
   return bytes;
 }
 

@@ -17,7 +17,10 @@ export function readRecordedHosts(files: Files, dir: string): { readonly hosts: 
   const hosts: CheckHost[] = [];
   const faults: StateFault[] = [];
   if (files.stat("check.stat", `${dir}/facts`)?.kind !== "directory") return { hosts, faults };
-  for (const name of files.list("check.list", `${dir}/facts`).filter((one) => one.endsWith(".json")).slice(0, FILES_MAX)) {
+  for (const name of files
+    .list("check.list", `${dir}/facts`)
+    .filter((one) => one.endsWith(".json"))
+    .slice(0, FILES_MAX)) {
     const read = readHost(files, dir, `facts/${name}`);
     if ("message" in read) faults.push(read);
     else hosts.push(read);
@@ -43,7 +46,9 @@ function readHost(files: Files, dir: string, file: string): CheckHost | StateFau
   if (!isLabels(labels)) return fault("has labels that are not texts");
   const recorded = isMap(safe["host"]) ? safe["host"]["name"] : undefined;
   const name = typeof recorded === "string" && recorded !== "" ? recorded : file.slice("facts/".length, -".json".length);
-  return NAME.test(name) ? { name, labels, facts: safe["facts"], isSample: false } : fault(`names the host ${JSON.stringify(name)}, which no host can be called`);
+  return NAME.test(name)
+    ? { name, labels, facts: safe["facts"], isSample: false }
+    : fault(`names the host ${JSON.stringify(name)}, which no host can be called`);
 }
 
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && !Array.isArray(value);

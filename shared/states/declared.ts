@@ -56,7 +56,13 @@ export async function declaredInYaml(document: YamlDocument): Promise<DeclaredSt
 }
 
 export async function declaredInTypescript(file: string, entries: unknown): Promise<DeclaredState> {
-  const faultIn: YamlDocument["fault"] = async (path, message, remedy) => ({ file, line: 0, path: pathText(path), message, ...(remedy === undefined ? {} : { remedy }) });
+  const faultIn: YamlDocument["fault"] = async (path, message, remedy) => ({
+    file,
+    line: 0,
+    path: pathText(path),
+    message,
+    ...(remedy === undefined ? {} : { remedy }),
+  });
   const origin = { templated: false, from: file, faultIn };
   const found = Array.isArray(entries)
     ? entries.map((entry, at) => declared(entry, { ...origin, key: undefined, at: [at] }))
@@ -94,27 +100,38 @@ function declared(entry: unknown, origin: Origin): Declared | Malformed {
   const complaints: Complaint[] = [];
   const types = Object.keys(entry).filter((name) => !FRAME.includes(name));
   const type = types[0];
-  for (const name of types) if (!isResourceType(name)) complaints.push(complaint([name], `there is no resource type ${shown(name)}`, `${didYouMean(name)}The types are ${RESOURCE_TYPES.join(", ")}.`));
+  for (const name of types)
+    if (!isResourceType(name))
+      complaints.push(complaint([name], `there is no resource type ${shown(name)}`, `${didYouMean(name)}The types are ${RESOURCE_TYPES.join(", ")}.`));
   if (type === undefined) complaints.push(complaint([], "names no resource type", `Write one of ${RESOURCE_TYPES.join(", ")} and its parameters.`));
-  if (types.length > 1 && complaints.length === 0) complaints.push(complaint([types[1] ?? ""], `names two resource types, ${types.join(" and ")}`, "Give each its own entry: the key may be any name when the parameters say `name` or `path`."));
+  if (types.length > 1 && complaints.length === 0)
+    complaints.push(
+      complaint(
+        [types[1] ?? ""],
+        `names two resource types, ${types.join(" and ")}`,
+        "Give each its own entry: the key may be any name when the parameters say `name` or `path`.",
+      ),
+    );
   const references = { require: referenceList(entry, "require", complaint, complaints), watch: referenceList(entry, "watch", complaint, complaints) };
   const onFail = entry["onFail"] ?? "continue";
   if (onFail !== "continue" && onFail !== "stop") complaints.push(complaint(["onFail"], `${shown(onFail)} is not one of continue, stop`));
   const onlyIf = entry["onlyIf"];
-  if (onlyIf !== undefined && typeof onlyIf !== "string" && typeof onlyIf !== "boolean") complaints.push(complaint(["onlyIf"], `${shown(onlyIf)} is not an expression`));
+  if (onlyIf !== undefined && typeof onlyIf !== "string" && typeof onlyIf !== "boolean")
+    complaints.push(complaint(["onlyIf"], `${shown(onlyIf)} is not an expression`));
   const sensitive = entry["sensitive"] ?? false;
   if (typeof sensitive !== "boolean") complaints.push(complaint(["sensitive"], `${shown(sensitive)} is not true or false`));
   const params = type === undefined ? {} : (entry[type] ?? {});
   if (type !== undefined && !isMap(params)) complaints.push(complaint([type], `is ${shown(params)}, a map of parameters is wanted`));
   if (complaints.length > 0 || type === undefined || !isResourceType(type) || !isMap(params)) return { complaints };
-  if (origin.key === undefined && params[KINDS[type].namedBy] === undefined) return { complaints: [complaint([type], `has no ${KINDS[type].namedBy}`, "Entries of a list name themselves; those of a map are named by their key.")] };
+  if (origin.key === undefined && params[KINDS[type].namedBy] === undefined)
+    return { complaints: [complaint([type], `has no ${KINDS[type].namedBy}`, "Entries of a list name themselves; those of a map are named by their key.")] };
   return {
     type,
     key: origin.key,
     params,
     ...references,
     onFail: onFail === "stop" ? "stop" : "continue",
-    onlyIf: onlyIf === undefined ? undefined : String(onlyIf),
+    onlyIf: typeof onlyIf === "string" || typeof onlyIf === "boolean" ? String(onlyIf) : undefined,
     sensitive: sensitive === true,
     templated: origin.templated,
     from: origin.from,
@@ -134,7 +151,8 @@ function referenceList(entry: Readonly<Record<string, unknown>>, name: "require"
   const list: readonly unknown[] = typeof given === "string" ? [given] : Array.isArray(given) ? given : [undefined];
   if (list.length > REFERENCES_MAX) complaints.push(complaint([name], `names more than ${REFERENCES_MAX} resources`));
   const texts = list.filter((one) => typeof one === "string");
-  if (texts.length !== list.length) complaints.push(complaint([name], "is not a list of resource ids", "An id is the type, a slash and the path or name: file//etc/motd, service/nginx."));
+  if (texts.length !== list.length)
+    complaints.push(complaint([name], "is not a list of resource ids", "An id is the type, a slash and the path or name: file//etc/motd, service/nginx."));
   return texts;
 }
 

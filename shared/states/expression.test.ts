@@ -1,7 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { openExpressions } from "./expression.ts";
 
-const SUBJECT = { labels: { role: "web", "rack.no": "4" }, facts: { os: { family: "debian" }, mem_mb: 8192, load: 0.5, nics: ["eth0"], up: true, swap: null }, host: { id: "h-x", name: "web-1" } };
+const SUBJECT = {
+  labels: { role: "web", "rack.no": "4" },
+  facts: { os: { family: "debian" }, mem_mb: 8192, load: 0.5, nics: ["eth0"], up: true, swap: null },
+  host: { id: "h-x", name: "web-1" },
+};
 
 async function judge(text: string, scope: "host" | "labels" = "host") {
   const judged = (await openExpressions()).evaluate(text, scope, SUBJECT);
@@ -62,7 +66,13 @@ describe("expressions", () => {
   });
 
   test("hostile expressions end at once (faults.md 35)", async () => {
-    const hostile = ["(".repeat(2_000), "!".repeat(2_000), `${"[".repeat(900)}${"]".repeat(900)} == []`, `${"1+".repeat(1_000)}1 == 1`, `"${"\\x41".repeat(500)}" == 'x'`];
+    const hostile = [
+      "(".repeat(2_000),
+      "!".repeat(2_000),
+      `${"[".repeat(900)}${"]".repeat(900)} == []`,
+      `${"1+".repeat(1_000)}1 == 1`,
+      `"${"\\x41".repeat(500)}" == 'x'`,
+    ];
     const start = performance.now();
     for (const text of hostile) expect(await judge(text)).not.toBe(true);
     expect(performance.now() - start).toBeLessThan(1_000);

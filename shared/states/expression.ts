@@ -1,4 +1,4 @@
-import type { ASTNode, Context, ParseResult } from "@marcbachmann/cel-js";
+import type { Context, ParseResult } from "@marcbachmann/cel-js";
 
 /**
  * The one expression language of felhom: CEL (github.com/google/cel-spec), used by targets, `onlyIf` and secrets. It sees
@@ -39,15 +39,22 @@ export function trivial(text: string): Judged | undefined {
 export async function openExpressions(): Promise<Expressions> {
   const { Environment } = await import("@marcbachmann/cel-js");
   const limits = { maxAstNodes: AST_NODES_MAX, maxDepth: AST_DEPTH_MAX, maxListElements: 256, maxMapEntries: 64, maxCallArguments: 16 };
-  const labels = new Environment({ unlistedVariablesAreDyn: false, homogeneousAggregateLiterals: false, limits }).registerVariable("label", "map<string, string>").registerVariable("host", "map<string, string>");
+  const labels = new Environment({ unlistedVariablesAreDyn: false, homogeneousAggregateLiterals: false, limits })
+    .registerVariable("label", "map<string, string>")
+    .registerVariable("host", "map<string, string>");
   const host = labels.clone().registerVariable("fact", "map<string, dyn>");
   const parse = (text: string, scope: ExpressionScope): ParseResult | Refused => {
-    if (text.length > EXPRESSION_CHARS_MAX) return { ok: false, message: `the expression has ${text.length} characters, at most ${EXPRESSION_CHARS_MAX} are taken` };
+    if (text.length > EXPRESSION_CHARS_MAX)
+      return { ok: false, message: `the expression has ${text.length} characters, at most ${EXPRESSION_CHARS_MAX} are taken` };
     try {
       const parsed = (scope === "host" ? host : labels).parse(text);
-      if (calls(parsed.ast, "matches")) return { ok: false, message: "the expression uses matches()", remedy: "Use startsWith, endsWith, contains or a list with `in`." };
+      if (calls(parsed.ast, "matches"))
+        return { ok: false, message: "the expression uses matches()", remedy: "Use startsWith, endsWith, contains or a list with `in`." };
       const checked = parsed.check();
-      if (checked.valid) return checked.type === "bool" || checked.type === "dyn" ? parsed : { ok: false, message: `the expression gives a ${String(checked.type)}, true or false is wanted` };
+      if (checked.valid)
+        return checked.type === "bool" || checked.type === "dyn"
+          ? parsed
+          : { ok: false, message: `the expression gives a ${String(checked.type)}, true or false is wanted` };
       return refused(checked.error, text, scope);
     } catch (error) {
       return refused(error, text, scope);
@@ -75,7 +82,9 @@ function run(parsed: ParseResult, text: string, scope: ExpressionScope, subject:
   const context: Context = { label: subject.labels, host: subject.host, ...(scope === "host" ? { fact: withIntegers(subject.facts) } : {}) };
   try {
     const value: unknown = parsed(context);
-    return typeof value === "boolean" ? { ok: true, value } : { ok: false, message: `the expression gives ${value === null ? "null" : `a ${typeof value}`}, true or false is wanted` };
+    return typeof value === "boolean"
+      ? { ok: true, value }
+      : { ok: false, message: `the expression gives ${value === null ? "null" : `a ${typeof value}`}, true or false is wanted` };
   } catch (error) {
     return refused(error, text, scope);
   }
@@ -96,7 +105,12 @@ function refused(error: unknown, text: string, scope: ExpressionScope): Refused 
   if (unknownVariable === "fact" && scope === "labels") {
     return { ok: false, message: "the expression uses fact", remedy: "A box claims its facts itself, so secrets are aimed by label.* and host.name only." };
   }
-  if (unknownVariable !== undefined) return { ok: false, message: `there is no ${unknownVariable} in expressions`, remedy: scope === "host" ? "There are label.*, fact.*, host.name and host.id." : "There are label.*, host.name and host.id." };
+  if (unknownVariable !== undefined)
+    return {
+      ok: false,
+      message: `there is no ${unknownVariable} in expressions`,
+      remedy: scope === "host" ? "There are label.*, fact.*, host.name and host.id." : "There are label.*, host.name and host.id.",
+    };
   const missing = /^No such key: (.+)$/.exec(said)?.[1];
   if (missing !== undefined) {
     const path = selectionAt(error, text) ?? missing;
@@ -108,7 +122,15 @@ function refused(error: unknown, text: string, scope: ExpressionScope): Refused 
 /** The whole selection, `fact.os.family`, whose last name starts where the error points. */
 function selectionAt(error: unknown, text: string): string | undefined {
   const range: unknown = typeof error === "object" && error !== null && "range" in error ? error.range : undefined;
-  if (typeof range !== "object" || range === null || !("start" in range) || !("end" in range) || typeof range.start !== "number" || typeof range.end !== "number") return undefined;
+  if (
+    typeof range !== "object" ||
+    range === null ||
+    !("start" in range) ||
+    !("end" in range) ||
+    typeof range.start !== "number" ||
+    typeof range.end !== "number"
+  )
+    return undefined;
   let start = range.start;
   while (start > 0 && /[A-Za-z0-9_.]/.test(text[start - 1] ?? "")) start--;
   const path = text.slice(start, range.end);
@@ -116,7 +138,7 @@ function selectionAt(error: unknown, text: string): string | undefined {
 }
 
 /** Whether the tree calls this function or method anywhere. Nodes are `{ op, args }`; args hold nodes, lists and plain values. */
-function calls(node: ASTNode | unknown, name: string): boolean {
+function calls(node: unknown, name: string): boolean {
   if (Array.isArray(node)) return node.some((part) => calls(part, name));
   if (typeof node !== "object" || node === null || !("op" in node) || !("args" in node)) return false;
   if ((node.op === "call" || node.op === "rcall") && Array.isArray(node.args) && node.args[0] === name) return true;

@@ -12,15 +12,47 @@ function fleetIn(dir: string, files: Readonly<Record<string, string | Uint8Array
   return `${dir}/f`;
 }
 
-const faultsOf = (checked: ReturnType<typeof listFleet> | ReturnType<typeof readFleetSources>) => (checked.ok ? [] : checked.faults.map((fault) => faultText(fault).split("\n")[0]));
+const faultsOf = (checked: ReturnType<typeof listFleet> | ReturnType<typeof readFleetSources>) =>
+  checked.ok ? [] : checked.faults.map((fault) => faultText(fault).split("\n")[0]);
 
 describe("a fleet directory", () => {
   test("is its documents and three folders, and nothing else that lies there", () => {
     using world = testWorld();
-    const dir = fleetIn(world.dir, { "fleet.yaml": "", "targets.yaml": "", "states/a.yaml": "a: {}", "states/deep/b.ts": "", "settings/hosts/x.yaml": "", "files/motd.liquid": "é", "files/.hidden": "", "files/bin": new Uint8Array([0, 255]), "README.md": "", ".git/config": "", ".felhom/x": "", "facts/a.json": "", "states/.gitkeep": "" });
+    const dir = fleetIn(world.dir, {
+      "fleet.yaml": "",
+      "targets.yaml": "",
+      "states/a.yaml": "a: {}",
+      "states/deep/b.ts": "",
+      "settings/hosts/x.yaml": "",
+      "files/motd.liquid": "é",
+      "files/.hidden": "",
+      "files/bin": new Uint8Array([0, 255]),
+      "README.md": "",
+      ".git/config": "",
+      ".felhom/x": "",
+      "facts/a.json": "",
+      "states/.gitkeep": "",
+    });
     const read = readFleetSources(world.files, dir);
-    expect(read.ok && read.value.paths).toEqual(["files/.hidden", "files/bin", "files/motd.liquid", "fleet.yaml", "settings/hosts/x.yaml", "states/.gitkeep", "states/a.yaml", "states/deep/b.ts", "targets.yaml"]);
-    expect(read.ok && Object.entries({ ...read.value.sources }).toSorted()).toEqual([["files/motd.liquid", "é"], ["fleet.yaml", ""], ["settings/hosts/x.yaml", ""], ["states/a.yaml", "a: {}"], ["states/deep/b.ts", ""], ["targets.yaml", ""]]);
+    expect(read.ok && read.value.paths).toEqual([
+      "files/.hidden",
+      "files/bin",
+      "files/motd.liquid",
+      "fleet.yaml",
+      "settings/hosts/x.yaml",
+      "states/.gitkeep",
+      "states/a.yaml",
+      "states/deep/b.ts",
+      "targets.yaml",
+    ]);
+    expect(read.ok && Object.entries({ ...read.value.sources })).toEqual([
+      ["files/motd.liquid", "é"],
+      ["fleet.yaml", ""],
+      ["settings/hosts/x.yaml", ""],
+      ["states/a.yaml", "a: {}"],
+      ["states/deep/b.ts", ""],
+      ["targets.yaml", ""],
+    ]);
   });
 
   test("keeps whether a file may be executed, and no more of its mode", () => {
@@ -29,7 +61,10 @@ describe("a fleet directory", () => {
     world.files.chmod("test", `${dir}/files/run`, 0o4777);
     world.files.chmod("test", `${dir}/files/read`, 0o600);
     const listed = listFleet(world.files, dir);
-    expect(listed.ok && listed.value.map(({ path, mode }) => [path, mode])).toEqual([["files/read", 0o644], ["files/run", 0o755]]);
+    expect(listed.ok && listed.value.map(({ path, mode }) => [path, mode])).toEqual([
+      ["files/read", 0o644],
+      ["files/run", 0o755],
+    ]);
   });
 
   test.each([
@@ -49,7 +84,10 @@ describe("a fleet directory", () => {
     const dir = fleetIn(world.dir, { "files/a": "" });
     symlinkSync("/etc/shadow", `${dir}/files/link`);
     symlinkSync("files", `${dir}/states`);
-    expect(faultsOf(listFleet(world.files, dir))).toEqual(["files/link: is a symbolic link: a bundle carries regular files only", "states: is a symbolic link: a bundle carries regular files only"]);
+    expect(faultsOf(listFleet(world.files, dir))).toEqual([
+      "files/link: is a symbolic link: a bundle carries regular files only",
+      "states: is a symbolic link: a bundle carries regular files only",
+    ]);
   });
 
   test("says what is not UTF-8 or too large, and where there is nothing", () => {
@@ -61,11 +99,25 @@ describe("a fleet directory", () => {
 
   test("has a bound on how many files it holds", () => {
     using world = testWorld();
-    const many = { ...world.files, list: (op: string, path: string) => (path.endsWith("/files") ? Array.from({ length: FILES_MAX + 5 }, (_, at) => `f${at}`) : world.files.list(op, path)), stat: (op: string, path: string) => (/\/f\d+$/.test(path) ? world.files.stat(op, `${world.dir}/f/files/a`) : world.files.stat(op, path)) };
+    const many = {
+      ...world.files,
+      list: (op: string, path: string) => (path.endsWith("/files") ? Array.from({ length: FILES_MAX + 5 }, (_, at) => `f${at}`) : world.files.list(op, path)),
+      stat: (op: string, path: string) => (/\/f\d+$/.test(path) ? world.files.stat(op, `${world.dir}/f/files/a`) : world.files.stat(op, path)),
+    };
     expect(faultsOf(listFleet(many, fleetIn(world.dir, { "files/a": "" })))).toEqual(["files: the fleet has more than 20000 files"]);
   });
 
-  test.each([["states/a.yaml", true], ["states/a.ts", true], ["settings/a.yaml", true], ["files/a.liquid", true], ["files/a", false], ["fleet.yaml", true], ["other.yaml", false], ["states/a.yaml/x", false], ["settings/a.ts", false]])("%s is read for rendering: %p", (path, expected) => {
+  test.each([
+    ["states/a.yaml", true],
+    ["states/a.ts", true],
+    ["settings/a.yaml", true],
+    ["files/a.liquid", true],
+    ["files/a", false],
+    ["fleet.yaml", true],
+    ["other.yaml", false],
+    ["states/a.yaml/x", false],
+    ["settings/a.ts", false],
+  ])("%s is read for rendering: %p", (path, expected) => {
     expect(isRenderSource(path)).toBe(expected);
   });
 });

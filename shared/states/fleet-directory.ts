@@ -44,7 +44,8 @@ export interface FleetSources {
 export function listFleet(files: Files, dir: string): Checked<readonly FleetPath[]> {
   const found: FleetPath[] = [];
   const faults: StateFault[] = [];
-  const fault = (file: string, message: string, remedy?: string) => faults.push({ file, line: 0, path: "", message, ...(remedy === undefined ? {} : { remedy }) });
+  const fault = (file: string, message: string, remedy?: string) =>
+    faults.push({ file, line: 0, path: "", message, ...(remedy === undefined ? {} : { remedy }) });
   const visit = (path: string, depth: number): void => {
     if (found.length > FILES_MAX || faults.length > 100) return;
     const stat = files.stat("fleet.stat", `${dir}/${path}`);
@@ -53,13 +54,16 @@ export function listFleet(files: Files, dir: string): Checked<readonly FleetPath
     if (stat.kind === "directory") {
       if (depth > DEPTH_MAX) return void fault(path, `lies deeper than ${DEPTH_MAX} folders`);
       for (const name of files.list("fleet.list", `${dir}/${path}`)) visit(`${path}/${name}`, depth + 1);
-    } else if (stat.kind !== "file") fault(path, `is a ${stat.kind === "symlink" ? "symbolic link" : "device, pipe or socket"}: a bundle carries regular files only`);
+    } else if (stat.kind !== "file")
+      fault(path, `is a ${stat.kind === "symlink" ? "symbolic link" : "device, pipe or socket"}: a bundle carries regular files only`);
     else if (stat.size > FILE_BYTES_MAX) fault(path, `has ${stat.size} bytes, at most ${FILE_BYTES_MAX} are carried`);
-    else if (isSurplus(path)) fault(path, "is neither .yaml nor .ts", path.startsWith("settings/") ? "Settings are .yaml files." : "States are .yaml or .ts files.");
+    else if (isSurplus(path))
+      fault(path, "is neither .yaml nor .ts", path.startsWith("settings/") ? "Settings are .yaml files." : "States are .yaml or .ts files.");
     else found.push({ path, mode: (stat.mode & 0o100) === 0 ? 0o644 : 0o755, size: stat.size });
   };
   const top = files.stat("fleet.stat", dir, { follow: true });
-  if (top?.kind !== "directory") return faulty({ file: dir, line: 0, path: "", message: top === undefined ? "there is no such directory" : "is not a directory" });
+  if (top?.kind !== "directory")
+    return faulty({ file: dir, line: 0, path: "", message: top === undefined ? "there is no such directory" : "is not a directory" });
   for (const name of [...FLEET_FILES, ...FLEET_FOLDERS]) visit(name, 0);
   if (found.length > FILES_MAX) fault("files", `the fleet has more than ${FILES_MAX} files`);
   return faults.length > 0 ? faulty(...faults) : good(found.sort((a, b) => (a.path < b.path ? -1 : 1)));
@@ -85,7 +89,8 @@ export function readFleetSources(files: Files, dir: string): Checked<FleetSource
     if (typeof read === "string") sources[path] = read;
     else faults.push({ file: path, line: 0, path: "", message: read.fault });
   }
-  if (total > SOURCE_BYTES_MAX) faults.push({ file: dir, line: 0, path: "", message: `states, settings and templates have ${total} bytes, at most ${SOURCE_BYTES_MAX} are rendered` });
+  if (total > SOURCE_BYTES_MAX)
+    faults.push({ file: dir, line: 0, path: "", message: `states, settings and templates have ${total} bytes, at most ${SOURCE_BYTES_MAX} are rendered` });
   return faults.length > 0 ? faulty(...faults) : good({ sources, paths: listed.value.map(({ path }) => path) });
 }
 
@@ -94,7 +99,8 @@ function readText(files: Files, path: string): string | { readonly fault: string
     return fromUtf8(files.read("fleet.read", path, { bytesMax: SOURCE_FILE_BYTES_MAX }));
   } catch (error) {
     if (error instanceof TypeError) return { fault: "is not UTF-8" };
-    if (isFault(error, "file_missing") || isFault(error, "file_not_regular") || isFault(error, "file_too_large")) return { fault: "was changed while it was read" };
+    if (isFault(error, "file_missing") || isFault(error, "file_not_regular") || isFault(error, "file_too_large"))
+      return { fault: "was changed while it was read" };
     throw error;
   }
 }

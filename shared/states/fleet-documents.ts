@@ -22,7 +22,17 @@ const describe = z.describe;
 export const fleetSchema = z.strictObject({
   name: z.string().check(z.regex(NAME, { message: "is not a fleet name (lower-case letters, digits, - _ and .)" }), describe("The fleet's name.")),
   description: z.optional(z.string().check(z.maxLength(1_000), describe("For people."))),
-  levels: z._default(z.array(z.string().check(z.regex(LEVEL, { message: "is not a level like common or site/{label.site}" }))).check(z.maxLength(32), describe("Settings files from far to near, below settings/ and without .yaml. A level whose label or fact a host has not, or whose file is not there, is passed over.")), [...LEVELS_DEFAULT]),
+  levels: z._default(
+    z
+      .array(z.string().check(z.regex(LEVEL, { message: "is not a level like common or site/{label.site}" })))
+      .check(
+        z.maxLength(32),
+        describe(
+          "Settings files from far to near, below settings/ and without .yaml. A level whose label or fact a host has not, or whose file is not there, is passed over.",
+        ),
+      ),
+    [...LEVELS_DEFAULT],
+  ),
   defaults: z._default(
     z
       .strictObject({
@@ -43,7 +53,9 @@ export const targetsSchema = z
   .array(
     z.strictObject({
       match: expression.check(describe("A CEL expression over label.*, fact.* and host.name; `true` is every host.")),
-      states: z.array(z.string().check(z.regex(STATE_NAME, { message: "is not a state's name" }))).check(z.minLength(1), z.maxLength(256), describe("States of the hosts that match, in order: `web` is states/web.yaml or states/web.ts.")),
+      states: z
+        .array(z.string().check(z.regex(STATE_NAME, { message: "is not a state's name" })))
+        .check(z.minLength(1), z.maxLength(256), describe("States of the hosts that match, in order: `web` is states/web.yaml or states/web.ts.")),
     }),
   )
   .check(z.maxLength(1_000));
@@ -53,7 +65,9 @@ export const secretsSchema = z
   .record(
     z.string().check(z.regex(NAME)),
     z.strictObject({
-      match: expression.check(describe("Which hosts may have it: a CEL expression over label.* and host.name. Facts are claims of the box and decide nothing here.")),
+      match: expression.check(
+        describe("Which hosts may have it: a CEL expression over label.* and host.name. Facts are claims of the box and decide nothing here."),
+      ),
       description: z.optional(z.string().check(z.maxLength(1_000), describe("For people."))),
     }),
   )
@@ -74,12 +88,24 @@ export async function readFleetDocuments(sources: Sources): Promise<Checked<Flee
   const secrets = Object.hasOwn(sources, "secrets.yaml") ? await readDocument(sources, "secrets.yaml", secretsSchema, {}) : undefined;
   const faults = [fleet, targets, secrets].flatMap((one) => (one === undefined || one.ok ? [] : one.faults));
   if (!fleet.ok || !targets.ok || secrets?.ok === false) return faulty(...faults);
-  return good({ fleet: fleet.value.value, targets: targets.value.value, targetsFile: targets.value.document, secrets: secrets?.value.value ?? {}, secretsFile: secrets?.value.document });
+  return good({
+    fleet: fleet.value.value,
+    targets: targets.value.value,
+    targetsFile: targets.value.document,
+    secrets: secrets?.value.value ?? {},
+    secretsFile: secrets?.value.document,
+  });
 }
 
-async function readDocument<T extends z.ZodMiniType>(sources: Sources, file: string, schema: T, whenEmpty?: unknown): Promise<Checked<{ readonly value: z.infer<T>; readonly document: YamlDocument }>> {
+async function readDocument<T extends z.ZodMiniType>(
+  sources: Sources,
+  file: string,
+  schema: T,
+  whenEmpty?: unknown,
+): Promise<Checked<{ readonly value: z.infer<T>; readonly document: YamlDocument }>> {
   const text = Object.hasOwn(sources, file) ? sources[file] : undefined;
-  if (text === undefined) return faulty({ file, line: 0, path: "", message: "is missing", remedy: "`felhom init DIR` writes a fleet directory to begin with." });
+  if (text === undefined)
+    return faulty({ file, line: 0, path: "", message: "is missing", remedy: "`felhom init DIR` writes a fleet directory to begin with." });
   const document = await parseYaml(file, text);
   if (!document.ok) return document;
   const value = document.value.value ?? whenEmpty;
@@ -89,13 +115,20 @@ async function readDocument<T extends z.ZodMiniType>(sources: Sources, file: str
 }
 
 /** The file of a state by name, or why there is none. */
-export function stateFile(sources: Sources, name: string): { readonly ok: true; readonly file: string } | { readonly ok: false; readonly message: string; readonly remedy?: string } {
+export function stateFile(
+  sources: Sources,
+  name: string,
+): { readonly ok: true; readonly file: string } | { readonly ok: false; readonly message: string; readonly remedy?: string } {
   const found = [`states/${name}.yaml`, `states/${name}.ts`].filter((file) => Object.hasOwn(sources, file));
   if (found.length === 2) return { ok: false, message: `the state ${name} is there twice: ${found.join(" and ")}`, remedy: "Rename one of them." };
   const file = found[0];
   if (file !== undefined) return { ok: true, file };
   const guess = nearest(name, stateNames(sources));
-  return { ok: false, message: `there is no state ${name}`, ...(guess === undefined ? { remedy: `Make states/${name}.yaml or states/${name}.ts.` } : { remedy: `Did you mean ${guess}?` }) };
+  return {
+    ok: false,
+    message: `there is no state ${name}`,
+    ...(guess === undefined ? { remedy: `Make states/${name}.yaml or states/${name}.ts.` } : { remedy: `Did you mean ${guess}?` }),
+  };
 }
 
 export const stateNames = (sources: Sources): readonly string[] =>

@@ -12,12 +12,19 @@ export const SCHEMA_FILES = ["fleet", "targets", "secrets", "state"] as const;
 export type SchemaName = (typeof SCHEMA_FILES)[number];
 
 export function fleetSchemas(): Readonly<Record<SchemaName, JsonSchema>> {
-  return { fleet: titled("fleet.yaml of felhom", fleetSchema), targets: titled("targets.yaml of felhom", targetsSchema), secrets: titled("secrets.yaml of felhom", secretsSchema), state: resourceJsonSchema() };
+  return {
+    fleet: titled("fleet.yaml of felhom", fleetSchema),
+    targets: titled("targets.yaml of felhom", targetsSchema),
+    secrets: titled("secrets.yaml of felhom", secretsSchema),
+    state: resourceJsonSchema(),
+  };
 }
 
 /** A state: a map from path or name to an entry. */
 export function resourceJsonSchema(): JsonSchema {
-  const types = Object.fromEntries(RESOURCE_TYPES.map((type) => [type, { description: KINDS[type].summary, ...withTemplates(paramsSchema(type)), type: ["object", "null"] }]));
+  const types = Object.fromEntries(
+    RESOURCE_TYPES.map((type) => [type, { description: KINDS[type].summary, ...withTemplates(paramsSchema(type)), type: ["object", "null"] }]),
+  );
   const references = (description: string) => ({ description, anyOf: [{ type: "string" }, { type: "array", items: { type: "string" }, maxItems: 1_000 }] });
   const entry = {
     type: "object",
@@ -56,7 +63,14 @@ function withTemplates(schema: JsonSchema): JsonSchema {
   if (typeof properties !== "object" || properties === null) return schema;
   const relaxed = Object.entries(properties).map(([name, property]: [string, JsonSchema]) => {
     const { description, default: preset, ...rest } = property;
-    return [name, { ...(description === undefined ? {} : { description }), ...(preset === undefined ? {} : { default: preset }), anyOf: [rest, { type: "string", pattern: "\\{[{%]" }] }];
+    return [
+      name,
+      {
+        ...(description === undefined ? {} : { description }),
+        ...(preset === undefined ? {} : { default: preset }),
+        anyOf: [rest, { type: "string", pattern: "\\{[{%]" }],
+      },
+    ];
   });
   return { ...schema, properties: Object.fromEntries(relaxed) };
 }

@@ -47,7 +47,10 @@ function withoutAbsent(resource: Resource, absent: ReadonlySet<string>, byId: Re
 function unknownReference(reference: string, kind: string, byId: ReadonlyMap<string, Resource>): { readonly message: string; readonly remedy: string } {
   const named = [...byId.values()].filter((resource) => resource.name === reference).map((resource) => resource.id);
   const guess = named.length > 0 ? named.join(" or ") : nearest(reference, [...byId.keys()].slice(0, 2_000));
-  return { message: `${kind} names ${reference}, which this host has not`, remedy: guess === undefined ? "An id is the type, a slash and the path or name: file//etc/motd, service/nginx." : `Did you mean ${guess}?` };
+  return {
+    message: `${kind} names ${reference}, which this host has not`,
+    remedy: guess === undefined ? "An id is the type, a slash and the path or name: file//etc/motd, service/nginx." : `Did you mean ${guess}?`,
+  };
 }
 
 /** A file, a directory and a symlink cannot be at one path. */
@@ -86,7 +89,12 @@ function inOrder(resources: readonly Resource[]): Ordered {
       } else if (onPath.has(need)) {
         const ids = path.map((step) => step.resource.id);
         const cycle = [...ids.slice(ids.indexOf(need)), need];
-        return { ok: false, faults: [{ resource: top.resource, at: [], message: `requirements run in a circle: ${cycle.join(" → ")}`, remedy: "Remove one require or watch of these." }] };
+        return {
+          ok: false,
+          faults: [
+            { resource: top.resource, at: [], message: `requirements run in a circle: ${cycle.join(" → ")}`, remedy: "Remove one require or watch of these." },
+          ],
+        };
       } else if (!isDone.has(need)) {
         const resource = byId.get(need);
         if (resource !== undefined) enter(resource);

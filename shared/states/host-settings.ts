@@ -21,7 +21,8 @@ export function settingsFiles(sources: Sources, levels: readonly string[], subje
       else if (!COMPONENT.test(value)) odd = name;
       return value ?? "";
     });
-    if (odd !== undefined) return faulty({ file: "fleet.yaml", line: 0, path: "levels", message: `the level ${level} makes a file name of ${odd}, whose value is none` });
+    if (odd !== undefined)
+      return faulty({ file: "fleet.yaml", line: 0, path: "levels", message: `the level ${level} makes a file name of ${odd}, whose value is none` });
     const file = `settings/${path}.yaml`;
     if (isComplete && Object.hasOwn(sources, file)) files.push(file);
   }

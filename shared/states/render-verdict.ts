@@ -14,8 +14,19 @@ import { isResourceType, KINDS } from "./resources/registry.ts";
 const text = z.string().check(z.maxLength(8_192));
 const verdict = z.discriminatedUnion("ok", [
   // Resources are checked one by one below: by a schema of frames it would take longer than all the rest.
-  z.strictObject({ ok: z.literal(true), resources: z.array(z.unknown()).check(z.maxLength(RESOURCES_MAX)), sources: z.array(text), states: z.array(text), defaults: fleetSchema.shape.defaults }),
-  z.strictObject({ ok: z.literal(false), faults: z.array(z.strictObject({ file: text, line: z.number(), column: z.optional(z.number()), path: text, message: text, remedy: z.optional(text) })).check(z.minLength(1), z.maxLength(1_000)) }),
+  z.strictObject({
+    ok: z.literal(true),
+    resources: z.array(z.unknown()).check(z.maxLength(RESOURCES_MAX)),
+    sources: z.array(text),
+    states: z.array(text),
+    defaults: fleetSchema.shape.defaults,
+  }),
+  z.strictObject({
+    ok: z.literal(false),
+    faults: z
+      .array(z.strictObject({ file: text, line: z.number(), column: z.optional(z.number()), path: text, message: text, remedy: z.optional(text) }))
+      .check(z.minLength(1), z.maxLength(1_000)),
+  }),
 ]);
 
 const ID_CHARS_MAX = 256;
@@ -33,12 +44,21 @@ export function parseRenderVerdict(json: string): RenderVerdict {
   }
   const parsed = verdict.safeParse(value);
   if (!parsed.success) return unbelievable(`has not the form of an answer (${parsed.error.issues[0]?.path.join(".") ?? ""})`);
-  if (!parsed.data.ok) return { ok: false, faults: parsed.data.faults.map(({ column, remedy, ...fault }) => ({ ...fault, ...(column === undefined ? {} : { column }), ...(remedy === undefined ? {} : { remedy }) })) };
+  if (!parsed.data.ok)
+    return {
+      ok: false,
+      faults: parsed.data.faults.map(({ column, remedy, ...fault }) => ({
+        ...fault,
+        ...(column === undefined ? {} : { column }),
+        ...(remedy === undefined ? {} : { remedy }),
+      })),
+    };
   const resources: Resource[] = [];
   const known = new Set<string>();
   for (const [at, one] of parsed.data.resources.entries()) {
     const resource = isMap(one) ? resourceOf(one) : undefined;
-    if (resource === undefined || known.has(resource.id) || ![...resource.require, ...resource.watch].every((reference) => known.has(reference))) return unbelievable(`has a resource that is not right (the ${at + 1}th)`);
+    if (resource === undefined || known.has(resource.id) || ![...resource.require, ...resource.watch].every((reference) => known.has(reference)))
+      return unbelievable(`has a resource that is not right (the ${at + 1}th)`);
     known.add(resource.id);
     resources.push(resource);
   }
@@ -48,12 +68,30 @@ export function parseRenderVerdict(json: string): RenderVerdict {
 /** Its params as the schema of its type takes them; what rendering adds to a directory is put back. */
 function resourceOf(given: Readonly<Record<string, unknown>>): Resource | undefined {
   const { id, name, type, params, require, watch, onFail, sensitive, from } = given;
-  if (Object.keys(given).some((key) => !FRAME.includes(key)) || !isId(id) || !isId(name) || typeof type !== "string" || !isResourceType(type) || !isMap(params) || "template" in params) return undefined;
-  if (!areIds(require) || !areIds(watch) || (onFail !== "continue" && onFail !== "stop") || typeof sensitive !== "boolean" || typeof from !== "string" || from.length > ID_CHARS_MAX * 4) return undefined;
+  if (
+    Object.keys(given).some((key) => !FRAME.includes(key)) ||
+    !isId(id) ||
+    !isId(name) ||
+    typeof type !== "string" ||
+    !isResourceType(type) ||
+    !isMap(params) ||
+    "template" in params
+  )
+    return undefined;
+  if (
+    !areIds(require) ||
+    !areIds(watch) ||
+    (onFail !== "continue" && onFail !== "stop") ||
+    typeof sensitive !== "boolean" ||
+    typeof from !== "string" ||
+    from.length > ID_CHARS_MAX * 4
+  )
+    return undefined;
   const { schema, namedBy, quick } = KINDS[type];
   const { managed, ...written } = { managed: undefined, ...params };
   const checked = quick?.(written) ?? schema.safeParse(type === "directory" ? written : params).data;
-  if (checked === undefined || Reflect.get(checked, namedBy) !== name || `${type}/${name}` !== id || (type === "directory" && !areIds(managed))) return undefined;
+  if (checked === undefined || Reflect.get(checked, namedBy) !== name || `${type}/${name}` !== id || (type === "directory" && !areIds(managed)))
+    return undefined;
   return { id, name, type, params: type === "directory" ? { ...checked, managed } : checked, require, watch, onFail, sensitive, from } as Resource;
 }
 

@@ -68,7 +68,9 @@ export async function render(input: RenderInput): Promise<RenderVerdict> {
     paths: input.paths === undefined ? undefined : new Set(input.paths),
     subject,
     expressions: declared.entries.some(needsExpressions) ? await expressions() : undefined,
-    templates: declared.entries.some(needsTemplates) ? await openTemplates({ settings: settings.value, facts: input.facts, labels: input.labels, secrets: input.secrets, host: subject.host }) : undefined,
+    templates: declared.entries.some(needsTemplates)
+      ? await openTemplates({ settings: settings.value, facts: input.facts, labels: input.labels, secrets: input.secrets, host: subject.host })
+      : undefined,
   };
   const resolved = declared.entries.map((entry) => resolve(entry, context));
   const faults = [...declared.faults, ...(await faultsIn(resolved))];
@@ -100,7 +102,11 @@ async function statesOf(fleet: Fleet, sources: Sources, subject: Subject, expres
   return faults.length > 0 ? bad(faults) : { ok: true, names: [...names] };
 }
 
-async function declaredIn(states: readonly string[], input: RenderInput, settings: Settings): Promise<{ readonly entries: readonly Declared[]; readonly faults: readonly StateFault[] }> {
+async function declaredIn(
+  states: readonly string[],
+  input: RenderInput,
+  settings: Settings,
+): Promise<{ readonly entries: readonly Declared[]; readonly faults: readonly StateFault[] }> {
   const entries: Declared[] = [];
   const faults: StateFault[] = [];
   for (const name of states) {
@@ -109,19 +115,31 @@ async function declaredIn(states: readonly string[], input: RenderInput, setting
     const state = await readState(found.file, input, settings);
     entries.push(...state.entries);
     faults.push(...state.faults);
-    if (entries.length > RESOURCES_MAX) return { entries: [], faults: [...faults, { file: found.file, line: 0, path: "", message: `brings the host above ${RESOURCES_MAX} resources` }] };
+    if (entries.length > RESOURCES_MAX)
+      return { entries: [], faults: [...faults, { file: found.file, line: 0, path: "", message: `brings the host above ${RESOURCES_MAX} resources` }] };
   }
   return { entries, faults };
 }
 
-async function readState(file: string, input: RenderInput, settings: Settings): Promise<{ readonly entries: readonly Declared[]; readonly faults: readonly StateFault[] }> {
+async function readState(
+  file: string,
+  input: RenderInput,
+  settings: Settings,
+): Promise<{ readonly entries: readonly Declared[]; readonly faults: readonly StateFault[] }> {
   const text = input.files[file] ?? "";
   if (!file.endsWith(".ts")) {
     const document = await parseYaml(file, text);
     return document.ok ? declaredInYaml(document.value) : { entries: [], faults: document.faults };
   }
   const { runTypescriptState } = await import("./typescript-state.ts");
-  const answer = await runTypescriptState(file, text, { id: input.host.id, name: input.host.name, labels: input.labels, facts: input.facts, settings, secrets: input.secrets });
+  const answer = await runTypescriptState(file, text, {
+    id: input.host.id,
+    name: input.host.name,
+    labels: input.labels,
+    facts: input.facts,
+    settings,
+    secrets: input.secrets,
+  });
   if (!answer.ok) return { entries: [], faults: [answer.fault] };
   const odd = oddValue(answer.entries, [], 0);
   if (odd !== undefined) return { entries: [], faults: [{ file, line: 0, path: odd.path.join("."), message: odd.message }] };
@@ -149,8 +167,12 @@ async function finish(resolved: readonly Resolved[], about: Pick<RenderGood, "st
   const ordered = orderResources([...declaredBy.keys()], absent);
   if (!ordered.ok) {
     const byId = new Map([...declaredBy].map(([resource, declared]) => [resource.id, declared]));
-    const faults = ordered.faults.map(({ resource, at, message, remedy }) => (declaredBy.get(resource) ?? byId.get(resource.id))?.fault(at, message, remedy));
-    return bad((await Promise.all(faults)).filter((fault) => fault !== undefined));
+    const faults: StateFault[] = [];
+    for (const { resource, at, message, remedy } of ordered.faults) {
+      const declared = declaredBy.get(resource) ?? byId.get(resource.id);
+      if (declared !== undefined) faults.push(await declared.fault(at, message, remedy));
+    }
+    return bad(faults);
   }
   const resources = withManaged(ordered.resources);
   const sources = new Set(resources.flatMap((resource) => (resource.type === "file" && resource.params.source !== undefined ? [resource.params.source] : [])));

@@ -39,7 +39,8 @@ export type Resolved =
   | { readonly is: "faulty-template"; readonly fault: StateFault };
 
 export const needsExpressions = (declared: Declared): boolean => declared.onlyIf !== undefined && trivial(declared.onlyIf) === undefined;
-export const needsTemplates = (declared: Declared): boolean => (declared.type === "file" && declared.params["template"] !== undefined) || (declared.templated && holdsTemplate(declared.params));
+export const needsTemplates = (declared: Declared): boolean =>
+  (declared.type === "file" && declared.params["template"] !== undefined) || (declared.templated && holdsTemplate(declared.params));
 
 export function resolve(declared: Declared, context: ResolveContext): Resolved {
   if (declared.onlyIf !== undefined) {
@@ -111,7 +112,9 @@ type Validated = { readonly ok: true; readonly params: Readonly<Record<string, u
 function validated(schema: ZodMiniType, params: Readonly<Record<string, unknown>>, scalars: Filled["scalars"]): Validated {
   const parsed = schema.safeParse(params);
   if (parsed.success) return isMap(parsed.data) ? { ok: true, params: parsed.data } : { ok: false, issues: [] };
-  const wantText = parsed.error.issues.filter((issue) => issue.code === "invalid_type" && issue.expected === "string" && scalars.some((path) => path.join("\0") === issue.path.join("\0")));
+  const wantText = parsed.error.issues.filter(
+    (issue) => issue.code === "invalid_type" && issue.expected === "string" && scalars.some((path) => path.join("\0") === issue.path.join("\0")),
+  );
   if (wantText.length === 0) return { ok: false, issues: issuesOf(parsed.error, params) };
   let texts: Readonly<Record<string, unknown>> = params;
   for (const issue of wantText) texts = withText(texts, issue.path);
@@ -121,7 +124,10 @@ function validated(schema: ZodMiniType, params: Readonly<Record<string, unknown>
 function withText(params: Readonly<Record<string, unknown>>, path: readonly PropertyKey[]): Readonly<Record<string, unknown>> {
   const copy = structuredClone(params);
   const last = path.at(-1);
-  const holder = valueAt(copy, path.slice(0, -1).map((part) => (typeof part === "number" ? part : String(part))));
+  const holder = valueAt(
+    copy,
+    path.slice(0, -1).map((part) => (typeof part === "number" ? part : String(part))),
+  );
   if (typeof holder === "object" && holder !== null && last !== undefined) Reflect.set(holder, last, String(Reflect.get(holder, last)));
   return copy;
 }
@@ -131,7 +137,11 @@ function complaintOf(declared: Declared, issue: Issue, schema: ZodMiniType): Com
   const known = "shape" in schema && typeof schema.shape === "object" && schema.shape !== null ? Object.keys(schema.shape) : [];
   if (issue.path.length === 1 && typeof name === "string" && !known.includes(name)) {
     const guess = nearest(name, known);
-    return { at: [declared.type, name], message: `${declared.type} has no parameter ${shown(name)}`, remedy: `${guess === undefined ? "" : `Did you mean ${guess}? `}There are ${known.join(", ")}.` };
+    return {
+      at: [declared.type, name],
+      message: `${declared.type} has no parameter ${shown(name)}`,
+      remedy: `${guess === undefined ? "" : `Did you mean ${guess}? `}There are ${known.join(", ")}.`,
+    };
   }
   if (issue.path.length === 1 && name === KINDS[declared.type].namedBy && declared.params[String(name)] === undefined) {
     return { at: [], message: `the key ${issue.message}`, remedy: `It is the ${declared.type}'s ${String(name)} unless the parameters say another.` };
@@ -158,7 +168,15 @@ function finished(declared: Declared, checked: Readonly<Record<string, unknown>>
   if (isSensitive && declared.type === "file" && params["mode"] === undefined) params = { ...params, mode: "0600" };
   if (declared.type === "directory") params = { ...params, managed: [] };
   const name = String(params[KINDS[declared.type].namedBy]);
-  const frame = { id: `${declared.type}/${name}`, name, require: declared.require, watch: declared.watch, onFail: declared.onFail, sensitive: isSensitive, from: declared.from };
+  const frame = {
+    id: `${declared.type}/${name}`,
+    name,
+    require: declared.require,
+    watch: declared.watch,
+    onFail: declared.onFail,
+    sensitive: isSensitive,
+    from: declared.from,
+  };
   return { is: "resource", resource: resourceOf(frame, declared.type, params), declared };
 }
 
@@ -170,7 +188,12 @@ function resourceOf(frame: object, type: ResourceType, params: Readonly<Record<s
 function fromTemplate(declared: Declared, template: string, context: ResolveContext): { readonly text: string; readonly usesSecret: boolean } | Resolved {
   const text = Object.hasOwn(context.sources, template) ? context.sources[template] : undefined;
   if (text === undefined) {
-    const guess = nearest(template, Object.keys(context.sources).filter((path) => path.endsWith(".liquid")).slice(0, 2_000));
+    const guess = nearest(
+      template,
+      Object.keys(context.sources)
+        .filter((path) => path.endsWith(".liquid"))
+        .slice(0, 2_000),
+    );
     const message = template.endsWith(".liquid") ? `there is no ${template}` : `${template} is not a template: its name has to end in .liquid`;
     return faulty(declared, { at: ["file", "template"], message, remedy: guess === undefined ? undefined : `Did you mean ${guess}?` });
   }
@@ -179,8 +202,12 @@ function fromTemplate(declared: Declared, template: string, context: ResolveCont
   assert(rendered !== undefined, "templates are open when an entry needs them");
   if (!rendered.ok) {
     const { line, column, message, remedy } = rendered;
-    return { is: "faulty-template", fault: { file: template, line, column, path: `for ${idOf(declared, declared.params)}`, message, ...(remedy === undefined ? {} : { remedy }) } };
+    return {
+      is: "faulty-template",
+      fault: { file: template, line, column, path: `for ${idOf(declared, declared.params)}`, message, ...(remedy === undefined ? {} : { remedy }) },
+    };
   }
-  if (typeof rendered.value !== "string" || rendered.value.length > CONTENT_CHARS_MAX) return faulty(declared, { at: ["file", "template"], message: `gives more than ${CONTENT_CHARS_MAX} characters` });
+  if (typeof rendered.value !== "string" || rendered.value.length > CONTENT_CHARS_MAX)
+    return faulty(declared, { at: ["file", "template"], message: `gives more than ${CONTENT_CHARS_MAX} characters` });
   return { text: rendered.value, usesSecret: rendered.usesSecret };
 }

@@ -33,7 +33,9 @@ resource after what it needs. A circle is refused, and so is an id that is decla
 function section(type: (typeof RESOURCE_TYPES)[number]): string {
   const kind = KINDS[type];
   const properties: unknown = paramsSchema(type)["properties"];
-  const rows = isSchema(properties) ? Object.entries(properties).map(([name, property]) => row(name, isSchema(property) ? property : {}, isRequired(paramsSchema(type), name))) : [];
+  const rows = isSchema(properties)
+    ? Object.entries(properties).map(([name, property]) => row(name, isSchema(property) ? property : {}, isRequired(paramsSchema(type), name)))
+    : [];
   return `## ${type}\n\n${kind.summary}\n\n| parameter | takes | what it says |\n| --- | --- | --- |\n${rows.join("\n")}\n\n\`\`\`yaml\n${kind.example}\`\`\`\n`;
 }
 
@@ -42,8 +44,11 @@ const isRequired = (schema: JsonSchema, name: string): boolean => Array.isArray(
 function row(name: string, property: JsonSchema, required: boolean): string {
   const preset = property["default"];
   const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
-  const shownDefault = preset === undefined || (typeof preset === "object" && Object.keys(preset ?? {}).length === 0) ? "" : ` (default \`${typeof preset === "string" ? preset : JSON.stringify(preset)}\`)`;
-  return `| \`${name}\`${required ? " (required)" : ""} | ${cell(takes(property))}${cell(shownDefault)} | ${cell(String(property["description"] ?? ""))} |`;
+  const shownDefault =
+    preset === undefined || (typeof preset === "object" && Object.keys(preset ?? {}).length === 0)
+      ? ""
+      : ` (default \`${typeof preset === "string" ? preset : JSON.stringify(preset)}\`)`;
+  return `| \`${name}\`${required ? " (required)" : ""} | ${cell(takes(property))}${cell(shownDefault)} | ${cell(typeof property["description"] === "string" ? property["description"] : "")} |`;
 }
 
 function takes(property: JsonSchema): string {

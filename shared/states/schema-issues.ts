@@ -9,7 +9,16 @@ export interface Issue {
 }
 
 const WITHOUT_TEXT = "Invalid input";
-const NAMES: Readonly<Record<string, string>> = { string: "a text", number: "a number", int: "a whole number", boolean: "true or false", array: "a list", object: "a map", record: "a map", null: "nothing" };
+const NAMES: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a map",
+  record: "a map",
+  null: "nothing",
+};
 
 export function issuesOf(error: z.core.$ZodError, value: unknown): readonly Issue[] {
   return error.issues.flatMap((issue) => inWords(issue, value));
@@ -24,14 +33,35 @@ function inWords(issue: z.core.$ZodIssue, whole: unknown): readonly Issue[] {
     case "invalid_type": {
       if (value === undefined) return [{ path, message: "is missing" }];
       const wanted = NAMES[issue.expected] ?? issue.expected;
-      return [{ path, message: `${shown(value)} is not ${wanted}`, ...(issue.expected === "string" && typeof value !== "object" ? { remedy: "Put it in quotes." } : {}) }];
+      return [
+        {
+          path,
+          message: `${shown(value)} is not ${wanted}`,
+          ...(issue.expected === "string" && typeof value !== "object" ? { remedy: "Put it in quotes." } : {}),
+        },
+      ];
     }
     case "invalid_value":
       return [{ path, message: `${shown(value)} is not one of ${issue.values.map((one) => String(one)).join(", ")}` }];
     case "too_big":
-      return [{ path, message: issue.origin === "number" || issue.origin === "int" ? `${shown(value)} is above ${issue.maximum}` : `is longer than ${issue.maximum}` }];
+      return [
+        {
+          path,
+          message: issue.origin === "number" || issue.origin === "int" ? `${shown(value)} is above ${issue.maximum}` : `is longer than ${issue.maximum}`,
+        },
+      ];
     case "too_small":
-      return [{ path, message: issue.origin === "number" || issue.origin === "int" ? `${shown(value)} is below ${issue.minimum}` : issue.minimum === 1 ? "is empty" : `is shorter than ${issue.minimum}` }];
+      return [
+        {
+          path,
+          message:
+            issue.origin === "number" || issue.origin === "int"
+              ? `${shown(value)} is below ${issue.minimum}`
+              : issue.minimum === 1
+                ? "is empty"
+                : `is shorter than ${issue.minimum}`,
+        },
+      ];
     case "invalid_union":
       return [{ path, message: `${shown(value)} has none of the forms that are taken here` }];
     case "invalid_key":

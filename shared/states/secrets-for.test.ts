@@ -19,7 +19,10 @@ async function names(secrets: string): Promise<unknown> {
 
 describe("secrets go", () => {
   test("to hosts by what the operator signed about them", async () => {
-    expect(await names("b:\n  match: has(label.role) && label.role == 'web'\na:\n  match: host.name.startsWith('web')\nc:\n  match: \"true\"\n")).toEqual([["a", "b", "c"], ["c"]]);
+    expect(await names("b:\n  match: has(label.role) && label.role == 'web'\na:\n  match: host.name.startsWith('web')\nc:\n  match: \"true\"\n")).toEqual([
+      ["a", "b", "c"],
+      ["c"],
+    ]);
   });
 
   test("to nobody when there are none", async () => {
@@ -32,8 +35,8 @@ describe("secrets go", () => {
   });
 
   test("by names and fields that are known", async () => {
-    expect(await names("A B:\n  match: \"true\"\n")).toEqual(['the key "A B" has letters that are not taken here']);
-    expect(await names("a:\n  match: \"true\"\n  value: hunter2\n")).toEqual(['there is no parameter "value" here']);
+    expect(await names('A B:\n  match: "true"\n')).toEqual(['the key "A B" has letters that are not taken here']);
+    expect(await names('a:\n  match: "true"\n  value: hunter2\n')).toEqual(['there is no parameter "value" here']);
   });
 
   test("a placeholder may stand where a password's hash has to", () => {

@@ -10,7 +10,10 @@ export interface SignedSubject {
 }
 
 /** The names of the secrets that each host may have, sorted: what publishing seals. One order with `hosts`. */
-export async function secretsFor(fleet: Pick<Fleet, "secrets" | "secretsFile">, hosts: readonly SignedSubject[]): Promise<Checked<readonly (readonly string[])[]>> {
+export async function secretsFor(
+  fleet: Pick<Fleet, "secrets" | "secretsFile">,
+  hosts: readonly SignedSubject[],
+): Promise<Checked<readonly (readonly string[])[]>> {
   const rules = Object.entries(fleet.secrets).sort(([a], [b]) => (a < b ? -1 : 1));
   if (rules.length === 0) return good(hosts.map(() => []));
   const expressions = await openExpressions();
@@ -18,7 +21,8 @@ export async function secretsFor(fleet: Pick<Fleet, "secrets" | "secretsFile">, 
   const names: string[][] = hosts.map(() => []);
   for (const [name, { match }] of rules) {
     const checked = trivial(match) ?? expressions.check(match, "labels");
-    const place = (message: string, remedy: string | undefined) => fleet.secretsFile?.fault([name, "match"], message, remedy) ?? { file: "secrets.yaml", line: 0, path: name, message };
+    const place = (message: string, remedy: string | undefined) =>
+      fleet.secretsFile?.fault([name, "match"], message, remedy) ?? { file: "secrets.yaml", line: 0, path: name, message };
     if (!checked.ok) {
       faults.push(await place(checked.message, checked.remedy));
       continue;
@@ -36,4 +40,5 @@ export async function secretsFor(fleet: Pick<Fleet, "secrets" | "secretsFile">, 
  * Stands for secrets where only their names are known: `check` and `plan` have no vault. It has the form of a crypt(5) hash,
  * so that a `passwordHash` made from a secret is well-formed, and it says what it stands for when it is shown.
  */
-export const placeholderSecrets = (names: readonly string[]): Readonly<Record<string, string>> => Object.fromEntries(names.map((name) => [name, `$secret$${name.padEnd(8, ".")}$`]));
+export const placeholderSecrets = (names: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(names.map((name) => [name, `$secret$${name.padEnd(8, ".")}$`]));

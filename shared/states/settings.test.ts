@@ -36,14 +36,24 @@ describe("settings levels", () => {
   });
 
   // One key always has one kind, as in a fleet that was thought about.
-  const level = fc.record({ s: fc.integer(), l: fc.array(fc.integer({ max: 3, min: 0 }), { maxLength: 3 }), "l+": fc.array(fc.integer({ max: 5, min: 0 }), { maxLength: 3 }), m: fc.record({ s: fc.string(), t: fc.boolean(), "k+": fc.array(fc.integer({ max: 3, min: 0 }), { maxLength: 2 }) }, { requiredKeys: [] }) }, { requiredKeys: [] });
+  const level = fc.record(
+    {
+      s: fc.integer(),
+      l: fc.array(fc.integer({ max: 3, min: 0 }), { maxLength: 3 }),
+      "l+": fc.array(fc.integer({ max: 5, min: 0 }), { maxLength: 3 }),
+      m: fc.record({ s: fc.string(), t: fc.boolean(), "k+": fc.array(fc.integer({ max: 3, min: 0 }), { maxLength: 2 }) }, { requiredKeys: [] }),
+    },
+    { requiredKeys: [] },
+  );
   const same = (a: Settings, b: Settings) => expect(settled(a)).toEqual(settled(b));
 
   test("an empty level changes nothing, before or after", () => {
-    fc.assert(fc.property(level, (a) => {
-      same(merged({}, a), merged(a));
-      same(merged(a, {}), merged(a));
-    }));
+    fc.assert(
+      fc.property(level, (a) => {
+        same(merged({}, a), merged(a));
+        same(merged(a, {}), merged(a));
+      }),
+    );
   });
 
   test("merging twice changes nothing more", () => {
@@ -55,16 +65,20 @@ describe("settings levels", () => {
   });
 
   test("single values of the nearer level are all there", () => {
-    fc.assert(fc.property(level, level, (a, b) => {
-      if (b.s !== undefined) expect(merged(a, b)["s"]).toBe(b.s);
-    }));
+    fc.assert(
+      fc.property(level, level, (a, b) => {
+        if (b.s !== undefined) expect(merged(a, b)["s"]).toBe(b.s);
+      }),
+    );
   });
 
   test("what is merged is not changed", () => {
-    fc.assert(fc.property(level, level, (a, b) => {
-      const before = JSON.stringify([a, b]);
-      merged(a, b);
-      expect(JSON.stringify([a, b])).toBe(before);
-    }));
+    fc.assert(
+      fc.property(level, level, (a, b) => {
+        const before = JSON.stringify([a, b]);
+        merged(a, b);
+        expect(JSON.stringify([a, b])).toBe(before);
+      }),
+    );
   });
 });

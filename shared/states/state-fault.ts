@@ -43,6 +43,20 @@ export function pathText(path: readonly (string | number)[]): string {
 
 /** Quotes a value for a message: short, one line. */
 export function shown(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : Array.isArray(value) ? "a list" : value === null ? "nothing" : typeof value === "object" ? "a map" : String(value);
+  const text = valueText(value);
   return text.length <= 80 ? text : `${text.slice(0, 77)}…`;
+}
+
+function valueText(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value);
+    case "number":
+    case "boolean":
+      return String(value);
+    case "object":
+      return value === null ? "nothing" : Array.isArray(value) ? "a list" : "a map";
+    default:
+      return "nothing";
+  }
 }

@@ -22,10 +22,8 @@ export interface Host {
   /** Signed by the operator. */
   readonly labels: Readonly<Record<string, string>>;
   /** What the box says of itself. */
-  // biome-ignore lint/suspicious/noExplicitAny: facts have the shape that a box gives them.
   readonly facts: Readonly<Record<string, any>>;
   /** settings/, merged for this host. */
-  // biome-ignore lint/suspicious/noExplicitAny: settings have the shape that an operator gives them.
   readonly settings: Readonly<Record<string, any>>;
   readonly secrets: Readonly<Record<string, string>>;
 }

@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { openTemplates } from "./template.ts";
 
-const SCOPE = { settings: { dns: { servers: ["a", "b"], port: 53 }, nothing: null, flag: false }, facts: { os: { family: "debian" } }, labels: { role: "web" }, secrets: { smtp: "hunter2" }, host: { id: "h-x", name: "web-1" } };
+const SCOPE = {
+  settings: { dns: { servers: ["a", "b"], port: 53 }, nothing: null, flag: false },
+  facts: { os: { family: "debian" } },
+  labels: { role: "web" },
+  secrets: { smtp: "hunter2" },
+  host: { id: "h-x", name: "web-1" },
+};
 
 async function textOf(template: string): Promise<string> {
   const rendered = (await openTemplates(SCOPE)).text(template);

@@ -14,7 +14,9 @@ export interface TemplateScope {
   readonly host: { readonly id: string; readonly name: string };
 }
 
-export type Rendered = { readonly ok: true; readonly value: unknown; readonly usesSecret: boolean } | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string; readonly remedy?: string };
+export type Rendered =
+  | { readonly ok: true; readonly value: unknown; readonly usesSecret: boolean }
+  | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string; readonly remedy?: string };
 
 export interface Templates {
   /** The text that a template gives. */
@@ -34,7 +36,19 @@ export const isTemplate = (text: string): boolean => text.includes("{{") || text
 
 export async function openTemplates(scope: TemplateScope): Promise<Templates> {
   const { Liquid, Tag } = await import("liquidjs");
-  const engine = new Liquid({ strictVariables: true, strictFilters: true, ownPropertyOnly: true, lenientIf: true, templates: {}, parseLimit: TEMPLATE_CHARS_MAX, renderLimit: RENDER_MS_MAX, memoryLimit: OUTPUT_UNITS_MAX, timezoneOffset: 0, locale: "en-US", outputEscape: printable });
+  const engine = new Liquid({
+    strictVariables: true,
+    strictFilters: true,
+    ownPropertyOnly: true,
+    lenientIf: true,
+    templates: {},
+    parseLimit: TEMPLATE_CHARS_MAX,
+    renderLimit: RENDER_MS_MAX,
+    memoryLimit: OUTPUT_UNITS_MAX,
+    timezoneOffset: 0,
+    locale: "en-US",
+    outputEscape: printable,
+  });
   for (const name of FILTERS_REFUSED) delete engine.filters[name];
   for (const name of TAGS_REFUSED) {
     engine.registerTag(
@@ -49,7 +63,13 @@ export async function openTemplates(scope: TemplateScope): Promise<Templates> {
     );
   }
   const touched = { secret: false };
-  const whole = { settings: scope.settings, facts: scope.facts, labels: scope.labels, host: scope.host, secrets: watched(scope.secrets, () => (touched.secret = true)) };
+  const whole = {
+    settings: scope.settings,
+    facts: scope.facts,
+    labels: scope.labels,
+    host: scope.host,
+    secrets: watched(scope.secrets, () => (touched.secret = true)),
+  };
   const guarded = (work: () => unknown): Rendered => {
     touched.secret = false;
     try {
@@ -65,9 +85,10 @@ export async function openTemplates(scope: TemplateScope): Promise<Templates> {
 /** What may be printed as it is. A list or map would come out as garbage, and nothing as an empty text. */
 function printable(value: unknown): string {
   if (value === null || value === undefined) throw new Error("the value is nothing (null)");
-  if (Array.isArray(value)) throw new Error("the value is a list: use `| join: \", \"` or `| json`");
-  if (typeof value === "object") throw new Error("the value is a map: use `| json`");
-  return String(value);
+  if (Array.isArray(value)) throw new Error('the value is a list: use `| join: ", "` or `| json`');
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
+  throw new Error("the value is a map: use `| json`");
 }
 
 function textOf(engine: Liquid, template: string, scope: object): string {
@@ -108,15 +129,39 @@ function complaint(error: unknown, scope: TemplateScope): Rendered {
   const tail = rest.join(".");
   switch (root) {
     case "settings":
-      return { ok: false, line, column, message: `there is no setting ${tail || "of that name"}`, remedy: "Put it in a settings file that this host reads, or give a `| default:`." };
+      return {
+        ok: false,
+        line,
+        column,
+        message: `there is no setting ${tail || "of that name"}`,
+        remedy: "Put it in a settings file that this host reads, or give a `| default:`.",
+      };
     case "secrets":
-      return { ok: false, line, column, message: `this host has no secret ${tail || "of that name"}`, remedy: "Declare it in secrets.yaml with a `match` for this host, and give it a value." };
+      return {
+        ok: false,
+        line,
+        column,
+        message: `this host has no secret ${tail || "of that name"}`,
+        remedy: "Declare it in secrets.yaml with a `match` for this host, and give it a value.",
+      };
     case "labels":
-      return { ok: false, line, column, message: `this host has no label ${tail || "of that name"}`, remedy: "Set it with `felhom host label`, or give a `| default:`." };
+      return {
+        ok: false,
+        line,
+        column,
+        message: `this host has no label ${tail || "of that name"}`,
+        remedy: "Set it with `felhom host label`, or give a `| default:`.",
+      };
     case "facts":
       return { ok: false, line, column, message: `this host has no fact ${tail || "of that name"}` };
     default:
-      return { ok: false, line, column, message: `there is no ${name}`, remedy: `There are ${Object.keys(scope).join(", ")}; a literal brace goes between {% raw %} and {% endraw %}.` };
+      return {
+        ok: false,
+        line,
+        column,
+        message: `there is no ${name}`,
+        remedy: `There are ${Object.keys(scope).join(", ")}; a literal brace goes between {% raw %} and {% endraw %}.`,
+      };
   }
 }
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { runTypescriptState } from "./typescript-state.ts";
 
-const HOST = { id: "h-aaaaaaaaaaaaaaaa", name: "web-1", labels: { role: "web" }, facts: { os: { family: "debian" }, nics: [{ name: "eth0" }] }, settings: { dns: { servers: ["192.0.2.53"] } }, secrets: { smtp: "hunter2" } };
+const HOST = {
+  id: "h-aaaaaaaaaaaaaaaa",
+  name: "web-1",
+  labels: { role: "web" },
+  facts: { os: { family: "debian" }, nics: [{ name: "eth0" }] },
+  settings: { dns: { servers: ["192.0.2.53"] } },
+  secrets: { smtp: "hunter2" },
+};
 const run = (source: string) => runTypescriptState("states/x.ts", source, HOST);
 const faultOf = async (source: string) => {
   const answer = await run(source);
@@ -62,7 +69,7 @@ describe("a TypeScript state", () => {
     ["export default () =>\n  import('node:fs');", "2: uses import() or import.meta"],
     ["const n = 'node:fs';\nexport default () => import(/* x */ n);", "2: uses import() or import.meta"],
     ["export default () => import.meta.url;", "1: uses import() or import.meta"],
-    ["export * from './other.ts';", "1: imports \"./other.ts\""],
+    ["export * from './other.ts';", '1: imports "./other.ts"'],
     ["await new Promise(() => {});\nexport default () => [];", "0: waits at its top level"],
     ["export default async () => [];", "0: the answer is a Promise: a state must not be async"],
     ["export const x = 1;", "0: exports no default function"],

@@ -20,7 +20,9 @@ export interface TypescriptHost {
   readonly secrets: unknown;
 }
 
-export type TypescriptAnswer = { readonly ok: true; readonly entries: unknown; readonly usesSecret: boolean } | { readonly ok: false; readonly fault: StateFault };
+export type TypescriptAnswer =
+  | { readonly ok: true; readonly entries: unknown; readonly usesSecret: boolean }
+  | { readonly ok: false; readonly fault: StateFault };
 
 export const TYPESCRIPT_CHARS_MAX = 1024 * 1024;
 const RUN_MS_MAX = 5_000;
@@ -29,19 +31,29 @@ const ANSWER_CHARS_MAX = 32 * 1024 * 1024;
 const TURNS_MAX = 100;
 
 export async function runTypescriptState(file: string, source: string, host: TypescriptHost, runMsMax = RUN_MS_MAX): Promise<TypescriptAnswer> {
-  const fault = (message: string, line = 0, remedy?: string): TypescriptAnswer => ({ ok: false, fault: { file, line, path: "", message, ...(remedy === undefined ? {} : { remedy }) } });
+  const fault = (message: string, line = 0, remedy?: string): TypescriptAnswer => ({
+    ok: false,
+    fault: { file, line, path: "", message, ...(remedy === undefined ? {} : { remedy }) },
+  });
   if (source.length > TYPESCRIPT_CHARS_MAX) return fault(`has ${source.length} characters, at most ${TYPESCRIPT_CHARS_MAX} are taken`);
   const plain = withoutTypes(source);
   if (!plain.ok) return fault(plain.message, plain.line);
   const banned = /\bimport\s*\(|\bimport\s*\.\s*meta\b/.exec(plain.code);
-  if (banned !== null) return fault("uses import() or import.meta", sourceLine(source, plain.code, plain.code.slice(0, banned.index).split("\n").length), IMPORT_REMEDY);
+  if (banned !== null)
+    return fault("uses import() or import.meta", sourceLine(source, plain.code, plain.code.slice(0, banned.index).split("\n").length), IMPORT_REMEDY);
   const imported = new Bun.Transpiler({ loader: "js" }).scanImports(plain.code).find((one) => one.kind === "import-statement");
-  if (imported !== undefined) return fault(`imports ${JSON.stringify(imported.path)}`, sourceLine(source, plain.code, plain.code.slice(0, Math.max(0, plain.code.search(/^(?:import\b|export\b[^"'\n]*\bfrom\b)/m))).split("\n").length), IMPORT_REMEDY);
+  if (imported !== undefined)
+    return fault(
+      `imports ${JSON.stringify(imported.path)}`,
+      sourceLine(source, plain.code, plain.code.slice(0, Math.max(0, plain.code.search(/^(?:import\b|export\b[^"'\n]*\bfrom\b)/m))).split("\n").length),
+      IMPORT_REMEDY,
+    );
   const json = JSON.stringify(host);
   const first = await runOnce(plain.code, json, runMsMax);
   if (!first.ok) return fault(first.message, first.line === 0 ? 0 : sourceLine(source, plain.code, first.line), first.remedy);
   const second = await runOnce(plain.code, json, runMsMax);
-  if (!second.ok || second.answer !== first.answer) return fault("gives different resources when it is run again with the same host", 0, "A state may depend on the host it is given and on nothing else.");
+  if (!second.ok || second.answer !== first.answer)
+    return fault("gives different resources when it is run again with the same host", 0, "A state may depend on the host it is given and on nothing else.");
   const { entries, usesSecret }: { entries?: unknown; usesSecret?: unknown } = JSON.parse(first.answer);
   return { ok: true, entries, usesSecret: usesSecret === true };
 }
@@ -65,7 +77,12 @@ async function runOnce(code: string, hostJson: string, runMsMax: number): Promis
   const vm = await import("node:vm");
   const realm: Context = vm.createContext(Object.create(null));
   const prepare: (state: unknown, hostJson: string) => void = vm.runInContext(REALM, realm, { filename: "felhom-realm" });
-  const stop = (message: string, error?: unknown, remedy?: string): Once => ({ ok: false, message, line: lineOf(error), ...(remedy === undefined ? {} : { remedy }) });
+  const stop = (message: string, error?: unknown, remedy?: string): Once => ({
+    ok: false,
+    message,
+    line: lineOf(error),
+    ...(remedy === undefined ? {} : { remedy }),
+  });
   let module: SourceTextModule;
   try {
     module = new vm.SourceTextModule(code, { context: realm, identifier: "state" });
@@ -85,7 +102,7 @@ async function runOnce(code: string, hostJson: string, runMsMax: number): Promis
         state.is = "failed";
       },
     );
-    for (let turn = 0; turn < TURNS_MAX && state.is === "running"; turn++) await undefined;
+    for (let turn = 0; turn < TURNS_MAX && state.is === "running"; turn++) await Promise.resolve();
     if (state.is === "failed") throw failure;
     if (state.is === "running") return stop("waits at its top level", undefined, "There is nothing to wait for in a state: remove the await.");
   } catch (error) {
@@ -104,7 +121,8 @@ async function runOnce(code: string, hostJson: string, runMsMax: number): Promis
 
 /** The realm answers `{ entries, usesSecret }` or `{ error, stack }`, as JSON. */
 function judged(answer: string): Once {
-  if (answer.length > ANSWER_CHARS_MAX) return { ok: false, message: `gives ${answer.length} characters of resources, at most ${ANSWER_CHARS_MAX} are taken`, line: 0 };
+  if (answer.length > ANSWER_CHARS_MAX)
+    return { ok: false, message: `gives ${answer.length} characters of resources, at most ${ANSWER_CHARS_MAX} are taken`, line: 0 };
   if (!answer.startsWith('{"error":')) return { ok: true, answer };
   const { error, stack }: { error?: unknown; stack?: unknown } = JSON.parse(answer);
   return { ok: false, message: String(error).slice(0, 500), line: lineOf({ stack }) };

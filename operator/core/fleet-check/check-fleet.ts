@@ -31,7 +31,8 @@ export async function checkFleet({ sources, paths }: FleetSources, recorded: rea
   const documents = await readFleetDocuments(sources);
   const counts = { states: count(sources, "states/"), settings: count(sources, "settings/") };
   const texts = await checkTexts({ sources, paths });
-  if (!documents.ok) return { name: undefined, faults: unique([...documents.faults, ...texts.faults]), notes: [], ...counts, targets: 0, secrets: 0, hosts: [] };
+  if (!documents.ok)
+    return { name: undefined, faults: unique([...documents.faults, ...texts.faults]), notes: [], ...counts, targets: 0, secrets: 0, hosts: [] };
   const fleet = documents.value;
   const named = await checkNames(sources, fleet);
   const hosts = recorded.length > 0 ? recorded : sampleHosts(sources, fleet);
@@ -126,9 +127,12 @@ async function renderAll(tree: FleetSources, fleet: Fleet, hosts: readonly Check
   for (const { name, labels, facts, isSample } of hosts) {
     const host = { id: `h-${"a".repeat(16)}`, name };
     const secrets = await secretsFor(fleet, [{ host, labels }]);
-    const verdict = secrets.ok ? await render({ files: tree.sources, paths: tree.paths, host, labels, facts, secrets: placeholderSecrets(secrets.value[0] ?? []) }) : secrets;
+    const verdict = secrets.ok
+      ? await render({ files: tree.sources, paths: tree.paths, host, labels, facts, secrets: placeholderSecrets(secrets.value[0] ?? []) })
+      : secrets;
     for (const fault of verdict.ok ? [] : verdict.faults) {
-      if (isSample && /\bthis host has no (?:label|fact)\b/.test(fault.message)) notes.push({ ...fault, remedy: "A made-up host was tried. Record a real one: felhom local facts DIR --json > facts/NAME.json on a box." });
+      if (isSample && /\bthis host has no (?:label|fact)\b/.test(fault.message))
+        notes.push({ ...fault, remedy: "A made-up host was tried. Record a real one: felhom local facts DIR --json > facts/NAME.json on a box." });
       else faults.push(fault);
     }
     if ("resources" in verdict) for (const state of verdict.states) used.add(state);
@@ -143,11 +147,22 @@ function surplus({ sources, paths }: FleetSources, fleet: Fleet, used: ReadonlyS
   const targeted = new Set(fleet.targets.flatMap(({ states }) => states));
   const levels = fleet.fleet.levels.map(levelPattern);
   const files = Object.keys(sources);
-  const text = files.filter((file) => file.startsWith("states/")).map((file) => sources[file] ?? "").join("\n");
+  const text = files
+    .filter((file) => file.startsWith("states/"))
+    .map((file) => sources[file] ?? "")
+    .join("\n");
   return [
-    ...files.filter((file) => /^states\/.*\.(?:yaml|ts)$/.test(file) && !targeted.has(file.slice("states/".length).replace(/\.(?:yaml|ts)$/, ""))).map((file) => note(file, "no target names this state")),
-    ...[...targeted].filter((state) => used !== undefined && used.size > 0 && !used.has(state)).map((state) => note("targets.yaml", `no host that was tried has the state ${state}, so it was not rendered`)),
-    ...files.filter((file) => file.startsWith("settings/") && !levels.some((level) => level.test(file))).map((file) => note(file, "no level in fleet.yaml reads these settings")),
-    ...paths.filter((file) => file.startsWith("files/") && !file.endsWith("/.gitkeep") && !text.includes(file.slice("files/".length).split("/").at(-1) ?? file)).map((file) => note(file, "no state names this file")),
+    ...files
+      .filter((file) => /^states\/.*\.(?:yaml|ts)$/.test(file) && !targeted.has(file.slice("states/".length).replace(/\.(?:yaml|ts)$/, "")))
+      .map((file) => note(file, "no target names this state")),
+    ...[...targeted]
+      .filter((state) => used !== undefined && used.size > 0 && !used.has(state))
+      .map((state) => note("targets.yaml", `no host that was tried has the state ${state}, so it was not rendered`)),
+    ...files
+      .filter((file) => file.startsWith("settings/") && !levels.some((level) => level.test(file)))
+      .map((file) => note(file, "no level in fleet.yaml reads these settings")),
+    ...paths
+      .filter((file) => file.startsWith("files/") && !file.endsWith("/.gitkeep") && !text.includes(file.slice("files/".length).split("/").at(-1) ?? file))
+      .map((file) => note(file, "no state names this file")),
   ];
 }

@@ -23,12 +23,18 @@ export function sampleHosts(sources: Sources, fleet: Fleet): readonly CheckHost[
   const values = labelValues(sources, fleet);
   const first = Object.fromEntries([...values].map(([label, known]) => [label, known[0] ?? SAMPLE_NAME]));
   const base: CheckHost = { name: SAMPLE_NAME, labels: first, facts: SAMPLE_FACTS, isSample: true };
-  const others = [...values].flatMap(([label, known]) => known.slice(1).map((value) => ({ ...base, name: `${SAMPLE_NAME}-${fileName(value)}`, labels: { ...first, [label]: value } })));
+  const others = [...values].flatMap(([label, known]) =>
+    known.slice(1).map((value) => ({ ...base, name: `${SAMPLE_NAME}-${fileName(value)}`, labels: { ...first, [label]: value } })),
+  );
   const named = hostNames(sources, fleet).map((name) => ({ ...base, name }));
   return [base, ...others, ...named].slice(0, SAMPLES_MAX);
 }
 
-const fileName = (value: string): string => value.toLowerCase().replace(/[^a-z0-9-]/g, "-").slice(0, 40);
+const fileName = (value: string): string =>
+  value
+    .toLowerCase()
+    .replace(/[^a-z0-9-]/g, "-")
+    .slice(0, 40);
 
 function labelValues(sources: Sources, fleet: Fleet): ReadonlyMap<string, readonly string[]> {
   const values = new Map<string, Set<string>>();
@@ -46,7 +52,8 @@ function labelValues(sources: Sources, fleet: Fleet): ReadonlyMap<string, readon
   return new Map([...values].map(([label, known]) => [label, [...known]]));
 }
 
-const hostNames = (sources: Sources, fleet: Fleet): readonly string[] => levelValues(sources, fleet).flatMap(({ label, value }) => (label === "host.name" ? [value] : []));
+const hostNames = (sources: Sources, fleet: Fleet): readonly string[] =>
+  levelValues(sources, fleet).flatMap(({ label, value }) => (label === "host.name" ? [value] : []));
 
 /** `settings/role/web.yaml` with the level `role/{label.role}` says that a host may have the role web. */
 function levelValues(sources: Sources, fleet: Fleet): readonly { readonly label: string; readonly value: string }[] {

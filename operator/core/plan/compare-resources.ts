@@ -42,11 +42,17 @@ export async function compareResources(before: Side, after: Side): Promise<reado
 }
 
 async function changeOf(was: Resource | undefined, is: Resource, before: Tree, after: Tree): Promise<Change | undefined> {
-  if (was === undefined) return { resource: is.id, action: "add", differences: is.sensitive ? [HIDDEN] : introduced(is), diff: await contentDiff(undefined, is, before, after) };
+  if (was === undefined)
+    return { resource: is.id, action: "add", differences: is.sensitive ? [HIDDEN] : introduced(is), diff: await contentDiff(undefined, is, before, after) };
   const differences = differencesOf(facetsOf(was, before), facetsOf(is, after));
   if (differences.length === 0) return undefined;
   if (was.sensitive || is.sensitive) return { resource: is.id, action: "change", differences: [HIDDEN], diff: [] };
-  return { resource: is.id, action: "change", differences: differences.filter((line) => !line.startsWith("content: ")), diff: await contentDiff(was, is, before, after) };
+  return {
+    resource: is.id,
+    action: "change",
+    differences: differences.filter((line) => !line.startsWith("content: ")),
+    diff: await contentDiff(was, is, before, after),
+  };
 }
 
 const HIDDEN = "(made from a secret: not shown)";
@@ -61,7 +67,12 @@ function introduced(resource: Resource): readonly string[] {
 
 /** Everything about a resource that makes a difference on the box, as texts that can be compared. */
 function facetsOf(resource: Resource, tree: Tree | undefined): Readonly<Record<string, string>> {
-  const { content, source, managed, ...params }: Readonly<Record<string, unknown>> = { content: undefined, source: undefined, managed: undefined, ...resource.params };
+  const { content, source, managed, ...params }: Readonly<Record<string, unknown>> = {
+    content: undefined,
+    source: undefined,
+    managed: undefined,
+    ...resource.params,
+  };
   const facets: Record<string, string> = {};
   for (const [name, value] of Object.entries(params)) if (value !== undefined) facets[name] = JSON.stringify(value);
   if (typeof content === "string") facets["content"] = sha256Hex(utf8(content));
@@ -88,7 +99,8 @@ async function contentDiff(was: Resource | undefined, is: Resource, before: Tree
   if (is.type !== "file" || is.sensitive || is.params.ensure === "absent") return [];
   const then = was === undefined ? "" : await contentText(was, before);
   const now = await contentText(is, after);
-  if (then === undefined || now === undefined) return was !== undefined && facetsOf(was, before)["content"] === facetsOf(is, after)["content"] ? [] : ["(content not shown: binary or large)"];
+  if (then === undefined || now === undefined)
+    return was !== undefined && facetsOf(was, before)["content"] === facetsOf(is, after)["content"] ? [] : ["(content not shown: binary or large)"];
   return unifiedDiff(then, now, is.params.path);
 }
 

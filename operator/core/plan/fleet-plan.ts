@@ -43,13 +43,31 @@ export function fold<T>(hosts: readonly HostPlan[], of: (host: HostPlan) => read
   return [...folded.values()];
 }
 
-export const foldChanges = (hosts: readonly HostPlan[]): readonly Folded<Change>[] => fold(hosts, ({ changes }) => changes, (change) => JSON.stringify(change));
+export const foldChanges = (hosts: readonly HostPlan[]): readonly Folded<Change>[] =>
+  fold(
+    hosts,
+    ({ changes }) => changes,
+    (change) => JSON.stringify(change),
+  );
 export const foldFaults = (hosts: readonly HostPlan[]): readonly Folded<StateFault>[] => fold(hosts, ({ faults }) => faults, faultText);
-export const foldNotes = (hosts: readonly HostPlan[]): readonly Folded<string>[] => fold(hosts, ({ notes }) => notes, (note) => note);
+export const foldNotes = (hosts: readonly HostPlan[]): readonly Folded<string>[] =>
+  fold(
+    hosts,
+    ({ notes }) => notes,
+    (note) => note,
+  );
 
 export function planCounts(hosts: readonly HostPlan[]): PlanCounts {
   const count = (action: Change["action"]) => hosts.reduce((sum, { changes }) => sum + changes.filter((change) => change.action === action).length, 0);
   const unplanned = hosts.filter(({ faults }) => faults.length > 0).length;
   const changing = hosts.filter(({ changes }) => changes.length > 0).length;
-  return { hosts: hosts.length, changing, unchanged: hosts.length - changing - unplanned, unplanned, add: count("add"), change: count("change"), remove: count("remove") };
+  return {
+    hosts: hosts.length,
+    changing,
+    unchanged: hosts.length - changing - unplanned,
+    unplanned,
+    add: count("add"),
+    change: count("change"),
+    remove: count("remove"),
+  };
 }

@@ -10,7 +10,11 @@ import { foldChanges, foldFaults, foldNotes, planCounts } from "./fleet-plan.ts"
 
 /** A plan for people: identical changes of many hosts are one line with a count, then a diff; the last line counts. */
 const NAMES_SHOWN_MAX = 3;
-const SIGNS: Readonly<Record<Change["action"], { readonly sign: string; readonly style: Style }>> = { add: { sign: "+", style: "good" }, change: { sign: "~", style: "warn" }, remove: { sign: "-", style: "bad" } };
+const SIGNS: Readonly<Record<Change["action"], { readonly sign: string; readonly style: Style }>> = {
+  add: { sign: "+", style: "good" },
+  change: { sign: "~", style: "warn" },
+  remove: { sign: "-", style: "bad" },
+};
 
 type Screen = Pick<Terminal, "colour" | "unicode" | "columns" | "outIsTty">;
 
@@ -34,12 +38,15 @@ function changeLines({ what, hosts: names }: Folded<Change>, all: readonly HostP
   return [
     `  ${paint(terminal, style, `${sign} ${escapeUntrusted(what.resource)}`)}${escapeUntrusted(about)}${whose(names, all, terminal)}`,
     ...(isOneLine ? [] : what.differences.map((line) => `      ${escapeUntrusted(arrows(line, terminal))}`)),
-    ...what.diff.filter((line) => !line.startsWith("--- ") && !line.startsWith("+++ ")).map((line) => `      ${paint(terminal, diffStyle(line), escapeUntrusted(line))}`),
+    ...what.diff
+      .filter((line) => !line.startsWith("--- ") && !line.startsWith("+++ "))
+      .map((line) => `      ${paint(terminal, diffStyle(line), escapeUntrusted(line))}`),
   ];
 }
 
 const arrows = (text: string, { unicode }: Screen): string => (unicode ? text : text.replaceAll("→", "->").replaceAll("…", "..."));
-const diffStyle = (line: string): Style => (line.startsWith("+") ? "good" : line.startsWith("-") ? "bad" : line.startsWith("@@") || line.startsWith("(") ? "quiet" : "plain");
+const diffStyle = (line: string): Style =>
+  line.startsWith("+") ? "good" : line.startsWith("-") ? "bad" : line.startsWith("@@") || line.startsWith("(") ? "quiet" : "plain";
 
 /** `  3 hosts (a, b, c)`; nothing when there is one host in all. */
 function whose(names: readonly string[], all: readonly HostPlan[], terminal: Screen): string {
@@ -52,8 +59,20 @@ function countsLine(hosts: readonly HostPlan[], terminal: Screen): string {
   const counts = planCounts(hosts);
   const dot = terminal.unicode ? " · " : "; ";
   const changes = counts.add + counts.change + counts.remove;
-  const who = [counts.changing > 0 ? `${counts.changing} change` : "", counts.unchanged > 0 ? `${counts.unchanged} unchanged` : "", counts.unplanned > 0 ? `${counts.unplanned} without a plan` : ""].filter((part) => part !== "").join(", ");
+  const who = [
+    counts.changing > 0 ? `${counts.changing} change` : "",
+    counts.unchanged > 0 ? `${counts.unchanged} unchanged` : "",
+    counts.unplanned > 0 ? `${counts.unplanned} without a plan` : "",
+  ]
+    .filter((part) => part !== "")
+    .join(", ");
   if (changes === 0) return `  ${count(counts.hosts, "host")}: ${who === "" ? "nothing to plan" : who}`;
-  const what = [counts.add > 0 ? `${counts.add} add` : "", counts.change > 0 ? `${counts.change} change` : "", counts.remove > 0 ? `${counts.remove} no longer managed` : ""].filter((part) => part !== "").join(", ");
+  const what = [
+    counts.add > 0 ? `${counts.add} add` : "",
+    counts.change > 0 ? `${counts.change} change` : "",
+    counts.remove > 0 ? `${counts.remove} no longer managed` : "",
+  ]
+    .filter((part) => part !== "")
+    .join(", ");
   return `  ${count(counts.hosts, "host")}: ${who}${dot}${count(changes, "change")}: ${what}`;
 }

@@ -9,7 +9,7 @@ const COMMAND_SECONDS_MAX = 86_400;
 const schema = z
   .strictObject({
     name: described(resourceName, "What this command is called. Default: the entry's key."),
-    argv: described(argv, "The program and its arguments, one by one: there is no shell. A shell is `[sh, -c, \"…\"]`."),
+    argv: described(argv, 'The program and its arguments, one by one: there is no shell. A shell is `[sh, -c, "…"]`.'),
     creates: z.optional(described(absolutePath, "Run only while nothing is at this path.")),
     unless: z.optional(described(argv, "Run only when this command ends with another code than 0. It must change nothing.")),
     onlyIf: z.optional(described(argv, "Run only when this command ends with code 0. It must change nothing.")),
@@ -17,7 +17,10 @@ const schema = z
     user: z.optional(described(accountName, "Run as this user. Default: the agent's own.")),
     cwd: z.optional(described(absolutePath, "Working directory. Default: `/`.")),
     env: described(z._default(environment, {}), "Environment variables. Nothing but PATH, HOME, LANG and these is set."),
-    timeout: described(z._default(z.int().check(z.minimum(1), z.maximum(COMMAND_SECONDS_MAX)), COMMAND_SECONDS_DEFAULT), "Seconds until it is killed with all that it started."),
+    timeout: described(
+      z._default(z.int().check(z.minimum(1), z.maximum(COMMAND_SECONDS_MAX)), COMMAND_SECONDS_DEFAULT),
+      "Seconds until it is killed with all that it started.",
+    ),
   })
   .check(
     z.refine((command) => command.onChange || command.creates !== undefined || command.unless !== undefined || command.onlyIf !== undefined, {
@@ -59,7 +62,16 @@ function decide(wanted: CommandParams, observed: CommandObserved, triggered: boo
   if (wanted.unless !== undefined) reasons.push(`unless (${wanted.unless[0]}) does not hold`);
   if (wanted.onlyIf !== undefined) reasons.push(`onlyIf (${wanted.onlyIf[0]}) holds`);
   return [
-    { do: "command.run", reason: reasons.join("; "), name: wanted.name, argv: wanted.argv, user: wanted.user, cwd: wanted.cwd ?? "/", env: wanted.env, timeoutMs: wanted.timeout * 1_000 },
+    {
+      do: "command.run",
+      reason: reasons.join("; "),
+      name: wanted.name,
+      argv: wanted.argv,
+      user: wanted.user,
+      cwd: wanted.cwd ?? "/",
+      env: wanted.env,
+      timeoutMs: wanted.timeout * 1_000,
+    },
   ];
 }
 
@@ -68,6 +80,6 @@ export const command: Kind<typeof schema, CommandParams, CommandObserved, Comman
   summary: "A program that runs when its guard says so. Prefer a resource that says what is wanted.",
   namedBy: "name",
   schema,
-  example: "make-dhparam:\n  command:\n    argv: [openssl, dhparam, -out, /etc/ssl/dhparam.pem, \"2048\"]\n    creates: /etc/ssl/dhparam.pem\n    timeout: 900\n",
+  example: 'make-dhparam:\n  command:\n    argv: [openssl, dhparam, -out, /etc/ssl/dhparam.pem, "2048"]\n    creates: /etc/ssl/dhparam.pem\n    timeout: 900\n',
   decide,
 };

@@ -17,20 +17,33 @@ const isOneLine = (word: string) => !/[\r\n]/.test(word);
 
 const schema = z
   .strictObject({
-    name: described(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, { message: "is not a job name (lower-case letters, digits, - and _)" })), "The job; its file is `/etc/cron.d/felhom-<name>`. Default: the entry's key."),
+    name: described(
+      z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, { message: "is not a job name (lower-case letters, digits, - and _)" })),
+      "The job; its file is `/etc/cron.d/felhom-<name>`. Default: the entry's key.",
+    ),
     ensure: described(z._default(presence, "present"), "Whether the job is there."),
-    schedule: z.optional(described(z.string().check(z.maxLength(256), z.refine(isSchedule, { message: "is not five cron fields or @hourly, @daily …" })), "Five fields as in crontab(5), or `@daily` and its like; in the box's time zone.")),
-    argv: z.optional(described(argv, "The program and its arguments, one by one. A shell is `[sh, -c, \"…\"]`.")),
+    schedule: z.optional(
+      described(
+        z.string().check(z.maxLength(256), z.refine(isSchedule, { message: "is not five cron fields or @hourly, @daily …" })),
+        "Five fields as in crontab(5), or `@daily` and its like; in the box's time zone.",
+      ),
+    ),
+    argv: z.optional(described(argv, 'The program and its arguments, one by one. A shell is `[sh, -c, "…"]`.')),
     user: described(z._default(accountName, "root"), "Run as this user."),
     env: described(z._default(environment, {}), "Environment variables of the job."),
   })
   .check(
     z.refine((job) => job.ensure === "absent" || (job.schedule !== undefined && job.argv !== undefined), { message: "needs schedule and argv" }),
-    z.refine((job) => (job.argv ?? []).every(isOneLine) && Object.values(job.env).every(isOneLine), { message: "holds a line break, which crontab(5) cannot express" }),
+    z.refine((job) => (job.argv ?? []).every(isOneLine) && Object.values(job.env).every(isOneLine), {
+      message: "holds a line break, which crontab(5) cannot express",
+    }),
   );
 
 export type CronParams = z.infer<typeof schema>;
-export type CronObserved = { readonly is: "absent" } | { readonly is: "file"; readonly text: string; readonly mode: number; readonly uid: number } | { readonly is: "directory" | "symlink" | "other" };
+export type CronObserved =
+  | { readonly is: "absent" }
+  | { readonly is: "file"; readonly text: string; readonly mode: number; readonly uid: number }
+  | { readonly is: "directory" | "symlink" | "other" };
 export type CronStep =
   /** Mode 0644, owner root, else cron ignores it. */
   | { readonly do: "cron.write"; readonly reason: string; readonly path: string; readonly text: string }
@@ -56,7 +69,8 @@ function decide(wanted: CronParams, observed: CronObserved): readonly CronStep[]
   const text = cronText(wanted);
   if (observed.is === "absent") return [{ do: "cron.write", reason: "it is absent", path, text }];
   if (observed.text !== text) return [{ do: "cron.write", reason: "the job differs", path, text }];
-  if ((observed.mode & 0o7777) !== CRON_MODE || observed.uid !== 0) return [{ do: "cron.write", reason: "cron ignores its file: mode or owner is wrong", path, text }];
+  if ((observed.mode & 0o7777) !== CRON_MODE || observed.uid !== 0)
+    return [{ do: "cron.write", reason: "cron ignores its file: mode or owner is wrong", path, text }];
   return [];
 }
 
@@ -65,6 +79,6 @@ export const cron: Kind<typeof schema, CronParams, CronObserved, CronStep> = {
   summary: "A job of cron, in a file of its own.",
   namedBy: "name",
   schema,
-  example: "nightly-backup:\n  cron:\n    schedule: \"30 2 * * *\"\n    argv: [/usr/local/bin/backup, --quiet]\n    user: root\n",
+  example: 'nightly-backup:\n  cron:\n    schedule: "30 2 * * *"\n    argv: [/usr/local/bin/backup, --quiet]\n    user: root\n',
   decide,
 };

@@ -7,16 +7,26 @@ import type { Kind, Refuse } from "./kind.ts";
 
 const schema = z
   .strictObject({
-  path: described(absolutePath, "Absolute path. Default: the entry's key."),
-  ensure: described(z._default(presence, "present"), "Whether the directory is there. Absent removes it when it is empty, or with `purge: true` with all that is in it."),
-  mode: z.optional(described(mode, 'Permissions, octal, in quotes. Unset: a new directory gets "0755", an old one keeps its own.')),
-  owner: z.optional(described(principal, "Owning user, by name or number. Unset: not managed.")),
-  group: z.optional(described(principal, "Owning group, by name or number. Unset: not managed.")),
-  parents: described(z._default(z.boolean(), false), "Make missing parent directories (mode 0755)."),
-  purge: described(z._default(z.boolean(), false), "Remove what is in the directory and is not managed by a resource. It never leaves the directory and follows no links."),
-  keep: described(z._default(z.array(oneLine(255)).check(z.maxLength(256)), []), "Names in the directory that a purge leaves alone."),
-})
-  .check(z.refine((directory) => !directory.purge || directory.path.split("/").length > 2, { message: "purges a directory at the root of the system, which is never what is meant" }));
+    path: described(absolutePath, "Absolute path. Default: the entry's key."),
+    ensure: described(
+      z._default(presence, "present"),
+      "Whether the directory is there. Absent removes it when it is empty, or with `purge: true` with all that is in it.",
+    ),
+    mode: z.optional(described(mode, 'Permissions, octal, in quotes. Unset: a new directory gets "0755", an old one keeps its own.')),
+    owner: z.optional(described(principal, "Owning user, by name or number. Unset: not managed.")),
+    group: z.optional(described(principal, "Owning group, by name or number. Unset: not managed.")),
+    parents: described(z._default(z.boolean(), false), "Make missing parent directories (mode 0755)."),
+    purge: described(
+      z._default(z.boolean(), false),
+      "Remove what is in the directory and is not managed by a resource. It never leaves the directory and follows no links.",
+    ),
+    keep: described(z._default(z.array(oneLine(255)).check(z.maxLength(256)), []), "Names in the directory that a purge leaves alone."),
+  })
+  .check(
+    z.refine((directory) => !directory.purge || directory.path.split("/").length > 2, {
+      message: "purges a directory at the root of the system, which is never what is meant",
+    }),
+  );
 
 export type DirectoryParams = z.infer<typeof schema>;
 /** After rendering: `managed` are the names right below the directory that resources of the same host manage. */
@@ -29,8 +39,23 @@ export type DirectoryObserved =
   | { readonly is: "file" | "symlink" | "other" };
 
 export type DirectoryStep =
-  | { readonly do: "directory.make"; readonly reason: string; readonly path: string; readonly mode: number; readonly owner: Principal | undefined; readonly group: Principal | undefined; readonly parents: boolean }
-  | { readonly do: "directory.attributes"; readonly reason: string; readonly path: string; readonly mode: number | undefined; readonly owner: Principal | undefined; readonly group: Principal | undefined }
+  | {
+      readonly do: "directory.make";
+      readonly reason: string;
+      readonly path: string;
+      readonly mode: number;
+      readonly owner: Principal | undefined;
+      readonly group: Principal | undefined;
+      readonly parents: boolean;
+    }
+  | {
+      readonly do: "directory.attributes";
+      readonly reason: string;
+      readonly path: string;
+      readonly mode: number | undefined;
+      readonly owner: Principal | undefined;
+      readonly group: Principal | undefined;
+    }
   /** Removes these names below `path`, each with all that is in it; follows no link and crosses no mount. */
   | { readonly do: "directory.purge"; readonly reason: string; readonly path: string; readonly names: readonly string[] }
   /** Removes the empty directory. */
@@ -46,7 +71,15 @@ function decide(wanted: DirectoryWanted, observed: DirectoryObserved): readonly 
   switch (observed.is) {
     case "absent":
       return [
-        { do: "directory.make", reason: "it is absent", path, mode: wanted.mode === undefined ? DIRECTORY_MODE_DEFAULT : modeBits(wanted.mode), owner: wanted.owner, group: wanted.group, parents: wanted.parents },
+        {
+          do: "directory.make",
+          reason: "it is absent",
+          path,
+          mode: wanted.mode === undefined ? DIRECTORY_MODE_DEFAULT : modeBits(wanted.mode),
+          owner: wanted.owner,
+          group: wanted.group,
+          parents: wanted.parents,
+        },
       ];
     case "directory": {
       const steps: DirectoryStep[] = [];
@@ -63,12 +96,14 @@ function decide(wanted: DirectoryWanted, observed: DirectoryObserved): readonly 
 
 function decideAbsent(wanted: DirectoryWanted, observed: DirectoryObserved): readonly DirectoryStep[] {
   if (observed.is === "absent") return [];
-  if (observed.is !== "directory") return [refuseStep(`a ${observed.is === "other" ? "device, pipe or socket" : observed.is} is in the place of the directory that is to be absent`)];
+  if (observed.is !== "directory")
+    return [refuseStep(`a ${observed.is === "other" ? "device, pipe or socket" : observed.is} is in the place of the directory that is to be absent`)];
   const remove: DirectoryStep = { do: "directory.remove", reason: "it is there and is to be absent", path: wanted.path };
   if (observed.entries.length === 0) return [remove];
   const surplus = surplusOf(wanted, observed.entries);
   if (!wanted.purge) return [refuseStep(`it is not empty (${listed(observed.entries)}) and purge is off`)];
-  if (surplus.length < observed.entries.length) return [refuseStep(`it is to be absent and holds what is to be kept: ${listed(observed.entries.filter((name) => !surplus.includes(name)))}`)];
+  if (surplus.length < observed.entries.length)
+    return [refuseStep(`it is to be absent and holds what is to be kept: ${listed(observed.entries.filter((name) => !surplus.includes(name)))}`)];
   return [{ do: "directory.purge", reason: `it is to be absent and holds ${listed(surplus)}`, path: wanted.path, names: surplus }, remove];
 }
 

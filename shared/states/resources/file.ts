@@ -2,7 +2,20 @@ import * as z from "zod/mini";
 import { assert } from "../../core/assert.ts";
 import { utf8 } from "../../core/bytes.ts";
 import { sha256Hex } from "../../core/sha256.ts";
-import { absolutePath, bundleFile, CONTENT_CHARS_MAX, described, isAbsolutePath, mode, modeBits, modeText, ownerDiffers, presence, principal, RESOURCE_NAME_CHARS_MAX } from "./fields.ts";
+import {
+  absolutePath,
+  bundleFile,
+  CONTENT_CHARS_MAX,
+  described,
+  isAbsolutePath,
+  mode,
+  modeBits,
+  modeText,
+  ownerDiffers,
+  presence,
+  principal,
+  RESOURCE_NAME_CHARS_MAX,
+} from "./fields.ts";
 import type { ObservedOwner, Principal } from "./fields.ts";
 import { refuseStep } from "./kind.ts";
 import type { Kind, Refuse } from "./kind.ts";
@@ -14,15 +27,24 @@ const schema = z
     content: z.optional(described(z.string().check(z.maxLength(CONTENT_CHARS_MAX)), "The file's whole content, as text.")),
     source: z.optional(described(bundleFile, "A file of the fleet directory, below files/, copied byte for byte.")),
     template: z.optional(described(bundleFile, "A Liquid template of the fleet directory, below files/.")),
-    mode: z.optional(described(mode, 'Permissions, octal, in quotes. Unset: a new file gets "0644" ("0600" when it holds a secret), an old one keeps its own.')),
+    mode: z.optional(
+      described(mode, 'Permissions, octal, in quotes. Unset: a new file gets "0644" ("0600" when it holds a secret), an old one keeps its own.'),
+    ),
     owner: z.optional(described(principal, "Owning user, by name or number. Unset: not managed.")),
     group: z.optional(described(principal, "Owning group, by name or number. Unset: not managed.")),
     backup: described(z._default(z.boolean(), false), "Keep the content that is replaced or removed, beside the file as `<name>.felhom-backup`."),
-    followSymlinks: described(z._default(z.boolean(), false), "Allow symbolic links in the path and as the file itself. Off: a link in a parent directory is refused, a link in the file's place is replaced."),
+    followSymlinks: described(
+      z._default(z.boolean(), false),
+      "Allow symbolic links in the path and as the file itself. Off: a link in a parent directory is refused, a link in the file's place is replaced.",
+    ),
   })
   .check(
-    z.refine((file) => [file.content, file.source, file.template].filter((one) => one !== undefined).length <= 1, { message: "has more than one of content, source and template" }),
-    z.refine((file) => file.ensure === "present" || [file.content, file.source, file.template].every((one) => one === undefined), { message: "has content but is to be absent" }),
+    z.refine((file) => [file.content, file.source, file.template].filter((one) => one !== undefined).length <= 1, {
+      message: "has more than one of content, source and template",
+    }),
+    z.refine((file) => file.ensure === "present" || [file.content, file.source, file.template].every((one) => one === undefined), {
+      message: "has content but is to be absent",
+    }),
   );
 
 export type FileParams = z.infer<typeof schema>;
@@ -37,13 +59,19 @@ export interface ContentRef {
 
 export interface FileObserved {
   /** With `followSymlinks` what the link leads to. */
-  readonly target: { readonly is: "absent" } | ({ readonly is: "file"; readonly mode: number } & ContentRef & ObservedOwner) | { readonly is: "directory" | "symlink" | "other" };
+  readonly target:
+    | { readonly is: "absent" }
+    | ({ readonly is: "file"; readonly mode: number } & ContentRef & ObservedOwner)
+    | { readonly is: "directory" | "symlink" | "other" };
   /** Of the fleet directory's file that `source` names; absent when the tree has none. */
   readonly source?: ContentRef;
 }
 
 /** Where the bytes of a file come from; `source` is a path of the verified tree. */
-export type FileContent = { readonly from: "inline"; readonly text: string } | ({ readonly from: "source"; readonly source: string } & ContentRef) | { readonly from: "nothing" };
+export type FileContent =
+  | { readonly from: "inline"; readonly text: string }
+  | ({ readonly from: "source"; readonly source: string } & ContentRef)
+  | { readonly from: "nothing" };
 
 export type FileStep =
   | {
@@ -80,7 +108,16 @@ function quick(params: Readonly<Record<string, unknown>>): FileParams | undefine
   if (typeof content !== "string" || content.length > CONTENT_CHARS_MAX || typeof backup !== "boolean" || typeof followSymlinks !== "boolean") return undefined;
   if (bits !== undefined && (typeof bits !== "string" || !/^[0-7]{3,4}$/.test(bits))) return undefined;
   if ((owner !== undefined && owner !== "root") || (group !== undefined && group !== "root")) return undefined;
-  return { path, ensure, content, ...(bits === undefined ? {} : { mode: bits }), ...(owner === undefined ? {} : { owner }), ...(group === undefined ? {} : { group }), backup, followSymlinks };
+  return {
+    path,
+    ensure,
+    content,
+    ...(bits === undefined ? {} : { mode: bits }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(group === undefined ? {} : { group }),
+    backup,
+    followSymlinks,
+  };
 }
 const SET_ID_BITS = 0o6000;
 
@@ -92,7 +129,8 @@ function decide(wanted: FileWanted, observed: FileObserved): readonly FileStep[]
     if (target.is === "directory") return [refuseStep("a directory is in the place of the file that is to be absent")];
     return [{ do: "file.remove", reason: "it is there and is to be absent", path, backup, followSymlinks }];
   }
-  if (target.is === "directory" || target.is === "other") return [refuseStep(`a ${target.is === "directory" ? "directory" : "device, pipe or socket"} is in the place of the file`)];
+  if (target.is === "directory" || target.is === "other")
+    return [refuseStep(`a ${target.is === "directory" ? "directory" : "device, pipe or socket"} is in the place of the file`)];
   if (wanted.source !== undefined && observed.source === undefined) return [refuseStep(`the bundle has no ${wanted.source}`)];
   const write = (reason: string, modeNow: number | undefined, content: FileContent): FileStep => ({
     do: "file.write",
@@ -100,7 +138,7 @@ function decide(wanted: FileWanted, observed: FileObserved): readonly FileStep[]
     path,
     content,
     // Set-id bits were given to the old bytes: new ones get them only when somebody asks for exactly this mode.
-    mode: wanted.mode === undefined ? ((modeNow ?? FILE_MODE_DEFAULT) & ~SET_ID_BITS) : modeBits(wanted.mode),
+    mode: wanted.mode === undefined ? (modeNow ?? FILE_MODE_DEFAULT) & ~SET_ID_BITS : modeBits(wanted.mode),
     owner: wanted.owner,
     group: wanted.group,
     backup,
@@ -148,7 +186,12 @@ export function attributeChanges(
   if (reasons.length === 0) return undefined;
   // chown(2) clears set-id bits, so the mode is set again whenever an owner changes.
   const setsMode = modeIsOff || ((ownerIsOff || groupIsOff) && bits !== undefined);
-  return { reason: reasons.join("; "), mode: setsMode ? bits : undefined, owner: ownerIsOff ? wanted.owner : undefined, group: groupIsOff ? wanted.group : undefined };
+  return {
+    reason: reasons.join("; "),
+    mode: setsMode ? bits : undefined,
+    owner: ownerIsOff ? wanted.owner : undefined,
+    group: groupIsOff ? wanted.group : undefined,
+  };
 }
 
 export const file: Kind<typeof schema, FileWanted, FileObserved, FileStep> = {

@@ -7,8 +7,16 @@ const schema = z.strictObject({
   name: described(resourceName, "What this line is called. Default: the entry's key."),
   path: described(absolutePath, "The file that holds the line."),
   line: described(oneLine(8_192).check(z.minLength(1)), "The whole line, without its newline."),
-  ensure: described(z._default(presence, "present"), "Present: the line is in the file exactly once when `startsWith` is given, else at least once. Absent: it is nowhere in it."),
-  startsWith: z.optional(described(oneLine(1_024).check(z.minLength(1)), "Lines that start with this text are replaced by the line (absent: are removed). There are no patterns, so there are no slow ones.")),
+  ensure: described(
+    z._default(presence, "present"),
+    "Present: the line is in the file exactly once when `startsWith` is given, else at least once. Absent: it is nowhere in it.",
+  ),
+  startsWith: z.optional(
+    described(
+      oneLine(1_024).check(z.minLength(1)),
+      "Lines that start with this text are replaced by the line (absent: are removed). There are no patterns, so there are no slow ones.",
+    ),
+  ),
   create: described(z._default(z.boolean(), false), "Make the file when it is missing."),
   followSymlinks: described(z._default(z.boolean(), false), "Allow symbolic links in the path and as the file itself."),
 });
@@ -18,7 +26,14 @@ export type LineParams = z.infer<typeof schema>;
 export type LineObserved = { readonly is: "absent" } | { readonly is: "file"; readonly text: string } | { readonly is: "directory" | "symlink" | "other" };
 export type LineStep =
   /** Read the file again, apply `editedText(text, edit)`, write it back as a `file` would, with mode and owner kept. */
-  | { readonly do: "line.edit"; readonly reason: string; readonly path: string; readonly edit: LineEdit; readonly create: boolean; readonly followSymlinks: boolean }
+  | {
+      readonly do: "line.edit";
+      readonly reason: string;
+      readonly path: string;
+      readonly edit: LineEdit;
+      readonly create: boolean;
+      readonly followSymlinks: boolean;
+    }
   | Refuse;
 
 export interface LineEdit {
@@ -55,7 +70,14 @@ export function editedText(text: string, edit: LineEdit): string {
 
 function decide(wanted: LineParams, observed: LineObserved): readonly LineStep[] {
   const edit: LineEdit = { ensure: wanted.ensure, line: wanted.line, startsWith: wanted.startsWith };
-  const step = (reason: string): LineStep => ({ do: "line.edit", reason, path: wanted.path, edit, create: wanted.create, followSymlinks: wanted.followSymlinks });
+  const step = (reason: string): LineStep => ({
+    do: "line.edit",
+    reason,
+    path: wanted.path,
+    edit,
+    create: wanted.create,
+    followSymlinks: wanted.followSymlinks,
+  });
   switch (observed.is) {
     case "absent":
       if (wanted.ensure === "absent") return [];
@@ -67,7 +89,11 @@ function decide(wanted: LineParams, observed: LineObserved): readonly LineStep[]
       return [step(others ? `other lines start with ${JSON.stringify(wanted.startsWith)}` : "the line is absent")];
     }
     default:
-      return [refuseStep(`${wanted.path} is a ${observed.is === "other" ? "device, pipe or socket" : observed.is === "symlink" ? "symbolic link and followSymlinks is off" : observed.is}`)];
+      return [
+        refuseStep(
+          `${wanted.path} is a ${observed.is === "other" ? "device, pipe or socket" : observed.is === "symlink" ? "symbolic link and followSymlinks is off" : observed.is}`,
+        ),
+      ];
   }
 }
 

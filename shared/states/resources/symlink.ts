@@ -7,7 +7,9 @@ const schema = z
   .strictObject({
     path: described(absolutePath, "Where the link is. Default: the entry's key."),
     ensure: described(z._default(presence, "present"), "Whether the link is there."),
-    target: z.optional(described(oneLine(4_096).check(z.minLength(1)), "What the link says: absolute, or relative to the link's directory. It need not exist.")),
+    target: z.optional(
+      described(oneLine(4_096).check(z.minLength(1)), "What the link says: absolute, or relative to the link's directory. It need not exist."),
+    ),
     replace: described(z._default(z.boolean(), false), "Put the link in the place of a regular file. A directory is never replaced."),
   })
   .check(z.refine((link) => link.ensure === "absent" || link.target !== undefined, { message: "has no target" }));

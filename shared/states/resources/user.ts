@@ -13,7 +13,12 @@ const schema = z.strictObject({
   createHome: described(z._default(z.boolean(), true), "Make the home directory with a new user."),
   shell: z.optional(described(absolutePath, "Login shell.")),
   comment: z.optional(described(oneLine(256).check(z.regex(/^[^:]*$/, { message: "holds a colon" })), "Full name or purpose.")),
-  passwordHash: z.optional(described(z.string().check(z.regex(/^(?:[!*]{1,2}|!?\$[A-Za-z0-9./$=,_-]{8,250})$/, { message: "is not a crypt(5) hash, `!` or `*`" })), "Hash as in shadow(5), `!` to lock. Best from a secret. Unset: not managed.")),
+  passwordHash: z.optional(
+    described(
+      z.string().check(z.regex(/^(?:[!*]{1,2}|!?\$[A-Za-z0-9./$=,_-]{8,250})$/, { message: "is not a crypt(5) hash, `!` or `*`" })),
+      "Hash as in shadow(5), `!` to lock. Best from a secret. Unset: not managed.",
+    ),
+  ),
   system: described(z._default(z.boolean(), false), "A number from the system's range when they are made."),
   removeHome: described(z._default(z.boolean(), false), "With `ensure: absent`: remove the home directory too."),
 });
@@ -48,13 +53,21 @@ export interface UserChanges {
 }
 
 export type UserStep =
-  | { readonly do: "user.add"; readonly reason: string; readonly name: string; readonly system: boolean; readonly createHome: boolean; readonly with: UserChanges }
+  | {
+      readonly do: "user.add";
+      readonly reason: string;
+      readonly name: string;
+      readonly system: boolean;
+      readonly createHome: boolean;
+      readonly with: UserChanges;
+    }
   | { readonly do: "user.modify"; readonly reason: string; readonly name: string; readonly changes: UserChanges }
   | { readonly do: "user.remove"; readonly reason: string; readonly name: string; readonly removeHome: boolean };
 
 function decide(wanted: UserParams, observed: UserObserved): readonly UserStep[] {
   const { name } = wanted;
-  if (wanted.ensure === "absent") return observed.is === "absent" ? [] : [{ do: "user.remove", reason: "they are there and are to be absent", name, removeHome: wanted.removeHome }];
+  if (wanted.ensure === "absent")
+    return observed.is === "absent" ? [] : [{ do: "user.remove", reason: "they are there and are to be absent", name, removeHome: wanted.removeHome }];
   if (observed.is === "absent") {
     const { uid, group, groups, home, shell, comment, passwordHash } = wanted;
     const all: UserChanges = {
@@ -89,7 +102,9 @@ function changesOf(wanted: UserParams, observed: UserObserved & { is: "present" 
   if (groups.join() !== observed.groups.join()) {
     const joins = groups.filter((name) => !observed.groups.includes(name));
     const leaves = observed.groups.filter((name) => !groups.includes(name));
-    reasons.push([joins.length > 0 ? `not in ${joins.join(", ")}` : "", leaves.length > 0 ? `in ${leaves.join(", ")}` : ""].filter((part) => part !== "").join(" and "));
+    reasons.push(
+      [joins.length > 0 ? `not in ${joins.join(", ")}` : "", leaves.length > 0 ? `in ${leaves.join(", ")}` : ""].filter((part) => part !== "").join(" and "),
+    );
     changes.groups = groups;
   }
   if (wanted.passwordHash !== undefined && observed.passwordHash !== null && wanted.passwordHash !== observed.passwordHash) {

@@ -6,7 +6,16 @@ import { parsePlainYaml } from "./plain-yaml.ts";
 
 /** What the complete parser says; `undefined` for anything it refuses. */
 function complete(text: string): { value: unknown } | undefined {
-  const document = parseDocument(text, { version: "1.2", schema: "core", uniqueKeys: true, stringKeys: true, strict: true, merge: false, prettyErrors: false, logLevel: "error" });
+  const document = parseDocument(text, {
+    version: "1.2",
+    schema: "core",
+    uniqueKeys: true,
+    stringKeys: true,
+    strict: true,
+    merge: false,
+    prettyErrors: false,
+    logLevel: "error",
+  });
   return document.errors.length + document.warnings.length > 0 ? undefined : { value: document.toJS() };
 }
 
@@ -24,7 +33,7 @@ describe("plain YAML", () => {
   const taken = [
     "a: 1\n",
     "a:\n  b: text\n  c: [x, 'y', \"z\", 4]\n",
-    "/etc/motd:\n  file:\n    content: |\n      hello\n\n        more\n      end\n\n    mode: \"0644\"\n",
+    '/etc/motd:\n  file:\n    content: |\n      hello\n\n        more\n      end\n\n    mode: "0644"\n',
     "/etc/motd:\n  file:\n    content: |-\n      hello\n# comment\nx: ~\n",
     "- match: \"true\"\n  states: [base]\n- match: label.role == 'web'\n  states:\n    - web\n    - base # again\n",
     "a: {}\nb: []\nc: { x: 1, y: [a, b] }\n",
@@ -40,17 +49,56 @@ describe("plain YAML", () => {
   });
 
   const declined = [
-    "", "a: 1", "a: 1\r\n", "a: 1\na: 2\n", "a: {b: 1, b: 2}\n", "a: &x 1\nb: *x\n", "a: !!str 1\n", "a: >\n  folded\n", "a: 0644\n", "a: 1e3\n", "a: .inf\n", "--- \na: 1\n", "a: one\n  two\n",
-    "a: \"one\n  two\"\n", "? a\n: b\n", "<<: {a: 1}\n", "\"__proto__\": {a: 1}\n", "a:\tb\n", "a: b: c\n", "a: [1,\n 2]\n", "1: x\n", "true: x\n", "a: |2\n   x\n", "a: |\n    x\n  y\n", "a: 9007199254740993\n", "a: - b\n", "a: @x\n", "a: `x`\n", "a: %x\n", "just text\n",
+    "",
+    "a: 1",
+    "a: 1\r\n",
+    "a: 1\na: 2\n",
+    "a: {b: 1, b: 2}\n",
+    "a: &x 1\nb: *x\n",
+    "a: !!str 1\n",
+    "a: >\n  folded\n",
+    "a: 0644\n",
+    "a: 1e3\n",
+    "a: .inf\n",
+    "--- \na: 1\n",
+    "a: one\n  two\n",
+    'a: "one\n  two"\n',
+    "? a\n: b\n",
+    "<<: {a: 1}\n",
+    '"__proto__": {a: 1}\n',
+    "a:\tb\n",
+    "a: b: c\n",
+    "a: [1,\n 2]\n",
+    "1: x\n",
+    "true: x\n",
+    "a: |2\n   x\n",
+    "a: |\n    x\n  y\n",
+    "a: 9007199254740993\n",
+    "a: - b\n",
+    "a: @x\n",
+    "a: `x`\n",
+    "a: %x\n",
+    "just text\n",
   ];
   test.each(declined)("is left to the complete parser: %j", (text) => {
     expect(parsePlainYaml(text)).toBeUndefined();
   });
 
   test("agrees with the complete parser on what that one writes", () => {
-    const leaf = fc.oneof(fc.string({ maxLength: 12 }), fc.integer(), fc.boolean(), fc.constant(null), fc.string({ unit: fc.constantFrom("a", " ", "\n", "#", ":", "-", "'", '"', "\\", "{", "[", ",", "|", "0", "é") }));
+    const leaf = fc.oneof(
+      fc.string({ maxLength: 12 }),
+      fc.integer(),
+      fc.boolean(),
+      fc.constant(null),
+      fc.string({ unit: fc.constantFrom("a", " ", "\n", "#", ":", "-", "'", '"', "\\", "{", "[", ",", "|", "0", "é") }),
+    );
     const tree = fc.letrec((tie) => ({
-      node: fc.oneof({ maxDepth: 4 }, leaf, fc.array(tie("node"), { maxLength: 3 }), fc.dictionary(fc.oneof(fc.stringMatching(/^[a-z/_.-]{1,8}$/), fc.string({ maxLength: 5 })), tie("node"), { maxKeys: 3 })),
+      node: fc.oneof(
+        { maxDepth: 4 },
+        leaf,
+        fc.array(tie("node"), { maxLength: 3 }),
+        fc.dictionary(fc.oneof(fc.stringMatching(/^[a-z/_.-]{1,8}$/), fc.string({ maxLength: 5 })), tie("node"), { maxKeys: 3 }),
+      ),
     }));
     let taken = 0;
     fc.assert(
@@ -64,8 +112,61 @@ describe("plain YAML", () => {
 
   test("agrees with the complete parser on lines put together at random", () => {
     const line = fc.constantFrom(
-      "a: 1", "b: x", "a:", "b:", "  c: y", "  d:", "    e: z", "- f", "- g: 1", "  h: 2", "  - i", "  - j: k", "", "  ", "    ", "# note", "  # note", "c: |", "c: |-", "  text", "   deeper", "      deep", "'q': 'w'", "k: [a, b]", "k: {a: b}", "- [x]", "l: \"m\" # n",
-      "o: p #q", "- - r", "  s: |", "    t", "u: 'it''s'", "-", "v: - w", "x: y: z", "...", "---", "- |", "  ? a", "z: a:b", "z: a #", "z: # a", "'a':", "\"a\": 1", "- 'a'", "k: [ ]", "k: { }", "k: [a,b]", "k: {a:b}", "k: {a: b,c: d}", "k: [a, ]", "k: [a]x", "k: [a] # n", "é: 1", "z: é",
+      "a: 1",
+      "b: x",
+      "a:",
+      "b:",
+      "  c: y",
+      "  d:",
+      "    e: z",
+      "- f",
+      "- g: 1",
+      "  h: 2",
+      "  - i",
+      "  - j: k",
+      "",
+      "  ",
+      "    ",
+      "# note",
+      "  # note",
+      "c: |",
+      "c: |-",
+      "  text",
+      "   deeper",
+      "      deep",
+      "'q': 'w'",
+      "k: [a, b]",
+      "k: {a: b}",
+      "- [x]",
+      'l: "m" # n',
+      "o: p #q",
+      "- - r",
+      "  s: |",
+      "    t",
+      "u: 'it''s'",
+      "-",
+      "v: - w",
+      "x: y: z",
+      "...",
+      "---",
+      "- |",
+      "  ? a",
+      "z: a:b",
+      "z: a #",
+      "z: # a",
+      "'a':",
+      '"a": 1',
+      "- 'a'",
+      "k: [ ]",
+      "k: { }",
+      "k: [a,b]",
+      "k: {a:b}",
+      "k: {a: b,c: d}",
+      "k: [a, ]",
+      "k: [a]x",
+      "k: [a] # n",
+      "é: 1",
+      "z: é",
     );
     let taken = 0;
     fc.assert(
@@ -102,7 +203,11 @@ describe("YAML that an attacker or a slip of the hand would write (faults.md 31 
     ["half a character, escaped", 'a: "\\ud800"\n', "f.yaml:1:1 is not well-formed Unicode"],
     ["a map as a key", "? {a: 1}\n: x\n", "f.yaml:1:3 a key is not a text"],
     ["brackets 100 000 deep", `a: ${"[".repeat(100_000)}\n`, "f.yaml:1:68 nests brackets deeper than 64 levels"],
-    ["maps 40 deep", `${Array.from({ length: 40 }, (_, at) => `${" ".repeat(at)}a:\n`).join("")}${" ".repeat(40)}b: 1\n`, "f.yaml:33:33 nests deeper than 32 levels"],
+    [
+      "maps 40 deep",
+      `${Array.from({ length: 40 }, (_, at) => `${" ".repeat(at)}a:\n`).join("")}${" ".repeat(40)}b: 1\n`,
+      "f.yaml:33:33 nests deeper than 32 levels",
+    ],
     ["tabs", "a:\n\tb: 1\n", "f.yaml:2:1 is indented with a tab"],
   ];
   test.each(refused)("%s", async (_, text, message) => {
@@ -131,7 +236,16 @@ describe("YAML that an attacker or a slip of the hand would write (faults.md 31 
   });
 
   test("takes hostile text in little time", async () => {
-    const hostile = [`a: ${"a".repeat(200_000)}\n`, `${"- ".repeat(5_000)}a\n`, `a: "${"\\".repeat(50_001)}"\n`, `${"a".repeat(100_000)}: 1\n`, `a: '${"'".repeat(99_999)}'\n`, `a: [${"x, ".repeat(50_000)}x]\n`, `a: ${"# ".repeat(50_000)}\n`, `a: |\n${" \n".repeat(50_000)}`];
+    const hostile = [
+      `a: ${"a".repeat(200_000)}\n`,
+      `${"- ".repeat(5_000)}a\n`,
+      `a: "${"\\".repeat(50_001)}"\n`,
+      `${"a".repeat(100_000)}: 1\n`,
+      `a: '${"'".repeat(99_999)}'\n`,
+      `a: [${"x, ".repeat(50_000)}x]\n`,
+      `a: ${"# ".repeat(50_000)}\n`,
+      `a: |\n${" \n".repeat(50_000)}`,
+    ];
     const start = performance.now();
     for (const text of hostile) await parseYaml("f.yaml", text);
     expect(performance.now() - start).toBeLessThan(5_000);

@@ -26,7 +26,7 @@ const FLOW_DEPTH_MAX = 64;
 /** `- - - …`: each dash is a level, and its time grows with their square. */
 const DASHES_DEEP = /^ *(?:[-?:] +){33}/m;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this finds.
+// oxlint-disable-next-line no-control-regex -- control characters are what this finds
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufeff]/;
 
 export async function parseYaml(file: string, text: string): Promise<Checked<YamlDocument>> {
@@ -36,13 +36,24 @@ export async function parseYaml(file: string, text: string): Promise<Checked<Yam
   if (plain === undefined) return parseWhole(file, text);
   // Only a fault needs the complete parser here, and many faults need it once.
   const parsed: ReturnType<typeof composed>[] = [];
-  return good({ file, value: plain.value, lineOf: (key) => plain.lines.get(key) ?? 0, fault: (path, message, remedy) => located(file, text, (parsed[0] ??= composed(text)), path, message, remedy) });
+  return good({
+    file,
+    value: plain.value,
+    lineOf: (key) => plain.lines.get(key) ?? 0,
+    fault: (path, message, remedy) => located(file, text, (parsed[0] ??= composed(text)), path, message, remedy),
+  });
 }
 
 function refuseText(file: string, text: string): StateFault | undefined {
   if (text.length > YAML_CHARS_MAX) return { file, line: 0, path: "", message: `has ${text.length} characters, at most ${YAML_CHARS_MAX} are read` };
   const bad = CONTROL.exec(text);
-  if (bad !== null) return { file, ...placeOf(text, bad.index), path: "", message: `holds the control character U+${bad[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}` };
+  if (bad !== null)
+    return {
+      file,
+      ...placeOf(text, bad.index),
+      path: "",
+      message: `holds the control character U+${bad[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`,
+    };
   if (!text.isWellFormed()) return { file, line: 0, path: "", message: "is not well-formed Unicode" };
   return undefined;
 }
@@ -62,8 +73,10 @@ async function parseWhole(file: string, text: string): Promise<Checked<YamlDocum
   const { yaml, document } = parsed;
   const place = (range: readonly number[] | null | undefined) => placeOf(text, range?.[0] ?? 0);
   const problems = [...document.errors, ...document.warnings];
-  if (problems.length > 0) return faulty(...problems.slice(0, 20).map((problem) => ({ file, ...placeOf(text, problem.pos[0]), path: "", ...inWords(problem.code, problem.message) })));
-  if (document.directives?.yaml.explicit === true) return faulty({ file, line: 1, path: "", message: "has a %YAML directive", remedy: "Remove it: felhom always reads YAML 1.2." });
+  if (problems.length > 0)
+    return faulty(...problems.slice(0, 20).map((problem) => ({ file, ...placeOf(text, problem.pos[0]), path: "", ...inWords(problem.code, problem.message) })));
+  if (document.directives?.yaml.explicit === true)
+    return faulty({ file, line: 1, path: "", message: "has a %YAML directive", remedy: "Remove it: felhom always reads YAML 1.2." });
   const faults: StateFault[] = [];
   let aliases = 0;
   yaml.visit(document, {
@@ -73,18 +86,32 @@ async function parseWhole(file: string, text: string): Promise<Checked<YamlDocum
     },
     Pair(_, pair) {
       const key = yaml.isScalar(pair.key) ? pair.key : undefined;
-      if (key?.value === "<<") faults.push({ file, ...place(key.range), path: "", message: "uses a merge key (<<)", remedy: "Repeat the keys, or use a settings level." });
+      if (key?.value === "<<")
+        faults.push({ file, ...place(key.range), path: "", message: "uses a merge key (<<)", remedy: "Repeat the keys, or use a settings level." });
       if (key?.value === "__proto__") faults.push({ file, ...place(key.range), path: "", message: "has a key named __proto__" });
     },
     Node(_, node) {
-      if (node.tag !== undefined) faults.push({ file, ...place(node.range), path: "", message: `has the tag ${node.tag}`, remedy: "Remove the tag: values are read as YAML 1.2 core does." });
+      if (node.tag !== undefined)
+        faults.push({
+          file,
+          ...place(node.range),
+          path: "",
+          message: `has the tag ${node.tag}`,
+          remedy: "Remove the tag: values are read as YAML 1.2 core does.",
+        });
     },
   });
   if (faults.length > 0) return faulty(...faults);
   const value = valueOf(document);
   if (value === undefined) return faulty({ file, line: 1, path: "", message: "expands to too much through its aliases" });
   const lineOf = (key: string | number) => place(rangeAt(yaml, document.contents, [key])).line;
-  const fault = async (path: readonly (string | number)[], message: string, remedy?: string): Promise<StateFault> => ({ file, ...place(rangeAt(yaml, document.contents, path)), path: pathText(path), message, ...(remedy === undefined ? {} : { remedy }) });
+  const fault = async (path: readonly (string | number)[], message: string, remedy?: string): Promise<StateFault> => ({
+    file,
+    ...place(rangeAt(yaml, document.contents, path)),
+    path: pathText(path),
+    message,
+    ...(remedy === undefined ? {} : { remedy }),
+  });
   const odd = oddValue(value.value, [], 0);
   if (odd !== undefined) return faulty(await fault(odd.path, odd.message));
   return good({ file, value: withoutPrototypes(value.value), lineOf, fault });
@@ -95,15 +122,27 @@ async function composed(text: string) {
   const yaml = await import("yaml");
   try {
     // No prettyErrors: the place is said by the fault, and messages stay one line.
-    return { yaml, document: yaml.parseDocument(text, { version: "1.2", schema: "core", uniqueKeys: true, stringKeys: true, strict: true, merge: false, prettyErrors: false, logLevel: "error" }) };
+    return {
+      yaml,
+      document: yaml.parseDocument(text, {
+        version: "1.2",
+        schema: "core",
+        uniqueKeys: true,
+        stringKeys: true,
+        strict: true,
+        merge: false,
+        prettyErrors: false,
+        logLevel: "error",
+      }),
+    };
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
 }
 
-type Yaml = typeof import("yaml");
 type Composed = NonNullable<Awaited<ReturnType<typeof composed>>>;
+type Yaml = Composed["yaml"];
 
 function valueOf(document: Composed["document"]): { readonly value: unknown } | undefined {
   try {
@@ -115,7 +154,8 @@ function valueOf(document: Composed["document"]): { readonly value: unknown } | 
 }
 
 function inWords(code: string, message: string): { message: string; remedy?: string } {
-  if (code === "DUPLICATE_KEY") return { message: "the same key is given twice in one map", remedy: "Give each entry its own key; a resource's `name` or `path` may differ from it." };
+  if (code === "DUPLICATE_KEY")
+    return { message: "the same key is given twice in one map", remedy: "Give each entry its own key; a resource's `name` or `path` may differ from it." };
   if (code === "MULTIPLE_DOCS") return { message: "holds several documents", remedy: "Use one file per state." };
   if (code === "TAB_AS_INDENT") return { message: "is indented with a tab", remedy: "Indent with spaces." };
   if (code === "NON_STRING_KEY") return { message: "a key is not a text", remedy: "Put the key in quotes." };
@@ -155,14 +195,25 @@ function rangeAt(yaml: Yaml, root: unknown, path: readonly (string | number)[]):
   return range;
 }
 
-async function located(file: string, text: string, parsing: ReturnType<typeof composed>, path: readonly (string | number)[], message: string, remedy: string | undefined): Promise<StateFault> {
+async function located(
+  file: string,
+  text: string,
+  parsing: ReturnType<typeof composed>,
+  path: readonly (string | number)[],
+  message: string,
+  remedy: string | undefined,
+): Promise<StateFault> {
   const parsed = await parsing;
   const range = parsed === undefined ? undefined : rangeAt(parsed.yaml, parsed.document.contents, path);
   return { file, ...placeOf(text, range?.[0] ?? 0), path: pathText(path), message, ...(remedy === undefined ? {} : { remedy }) };
 }
 
 /** What no later part wants to meet: depth, lost precision, infinities, halves of characters. */
-export function oddValue(value: unknown, path: readonly (string | number)[], depth: number): { readonly path: readonly (string | number)[]; readonly message: string } | undefined {
+export function oddValue(
+  value: unknown,
+  path: readonly (string | number)[],
+  depth: number,
+): { readonly path: readonly (string | number)[]; readonly message: string } | undefined {
   if (depth > DEPTH_MAX) return { path, message: `nests deeper than ${DEPTH_MAX} levels` };
   if (typeof value === "number") {
     if (!Number.isFinite(value)) return { path, message: "is not a finite number" };
