@@ -79,7 +79,7 @@ describe("custom facts", () => {
     });
   });
 
-  test.skipIf(process.getuid?.() !== 0)("a file that somebody else owns is not run", async () => {
+  test.skipIf(process.getuid?.() !== 0)("a file that somebody else owns is not run (needs root)", async () => {
     script("evil", `touch ${world.dir}/ran; echo 1`);
     chownSync(`${dir}/evil`, 65_534, 65_534);
     expect(await custom()).toEqual({ errors: { evil: expect.stringContaining("belongs to user 65534") } });

@@ -120,7 +120,7 @@ describe("attack 38: links planted at the target or on the way", () => {
     expect(readFileSync(`${dir}/real/motd`, "utf8")).toBe("wanted\n");
   });
 
-  test.skipIf(!isRoot)("a link that another user owns is refused, at observing already, unless followSymlinks", async () => {
+  test.skipIf(!isRoot)("a link that another user owns is refused, at observing already, unless followSymlinks (needs root)", async () => {
     mkdirSync(`${dir}/etc`);
     symlinkSync(`${dir}/etc`, `${dir}/way`);
     world.files.chown("test", `${dir}/way`, MALLORY, MALLORY);
@@ -130,7 +130,7 @@ describe("attack 38: links planted at the target or on the way", () => {
     expect(await codeOf(() => fileProvider.apply(contextOf(), writing(`${dir}/way/motd`, { followSymlinks: true })))).toBe("done");
   });
 
-  test.skipIf(!isRoot)("a directory that another user owns or may write is refused, unless the file is given to that user", async () => {
+  test.skipIf(!isRoot)("a directory that another user owns or may write is refused, unless the file is given to that user (needs root)", async () => {
     mkdirSync(`${dir}/home`);
     chownSync(`${dir}/home`, MALLORY, MALLORY);
     expect(await observeCode(wantedFile(`${dir}/home/.profile`))).toBe("file_unsafe");
@@ -146,7 +146,7 @@ describe("attack 38: links planted at the target or on the way", () => {
     expect(await codeOf(() => fileProvider.apply(contextOf(), writing(`${dir}/staff/motd`)))).toBe("file_unsafe");
   });
 
-  test.skipIf(!isRoot)("in a sticky directory it is the entry's owner that counts", async () => {
+  test.skipIf(!isRoot)("in a sticky directory it is the entry's owner that counts (needs root)", async () => {
     mkdirSync(`${dir}/tmp`);
     chmodSync(`${dir}/tmp`, 0o1777);
     writeFileSync(`${dir}/tmp/planted`, "mine");
@@ -211,7 +211,7 @@ describe("attack 38: links planted at the target or on the way", () => {
     expect(readFileSync(`${dir}/shadow`, "utf8")).toBe("secret");
   });
 
-  test.skipIf(!isRoot)("a hard link in somebody's own directory is not even copied: its bytes would be theirs to read", async () => {
+  test.skipIf(!isRoot)("a hard link in somebody's own directory is not even copied: its bytes would be theirs to read (needs root)", async () => {
     writeFileSync(`${dir}/shadow`, "secret", { mode: 0o600 });
     mkdirSync(`${dir}/home`);
     linkSync(`${dir}/shadow`, `${dir}/home/.profile`);

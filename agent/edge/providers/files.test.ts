@@ -113,7 +113,7 @@ describe("file", () => {
     expect(readlinkSync(`${dir}/f`)).toBe("real");
   });
 
-  test.skipIf(!isRoot)("is given away by name, and an unknown name is a failure that writes nothing", async () => {
+  test.skipIf(!isRoot)("is given away by name, and an unknown name is a failure that writes nothing (needs root)", async () => {
     await bring("file", file({ content: "x", owner: "nobody", group: "nogroup", mode: "4755" }));
     expect(statSync(`${dir}/f`).uid).toBe(65_534);
     expect(statSync(`${dir}/f`).mode & 0o7777).toBe(0o4755);
