@@ -4,7 +4,8 @@ import type { Call, ExitCode, Run } from "../../shared/cli/command.ts";
 import { isFault } from "../../shared/core/fault.ts";
 import { decodeJoinCode } from "../../shared/trust/join-code.ts";
 import { DEFAULT_GLOBALS, fakeCall, type FakeTerminal, fakeTerminal } from "../../shared/sim/fake-terminal.ts";
-import { valueOf } from "../../shared/sim/test-fleet.ts";
+import { testFleetId, valueOf } from "../../shared/sim/test-fleet.ts";
+import { encodeEnvelope } from "../../shared/trust/envelope.ts";
 import { type TestWorld, testWorld } from "../../shared/sim/test-world.ts";
 import { sha256Hex } from "../../shared/core/sha256.ts";
 import { signingKeyFromSeed } from "../../shared/trust/keys.ts";
@@ -147,6 +148,22 @@ describe("trust between two operators", () => {
     expect(anna.terminal.stderr()).toContain(`+ hub key ${"A".repeat(43)}`);
     expect(anna.terminal.stderr()).not.toContain("only renews");
     expect(anna.station.fleet().newest.payload.version).toBe(1);
+  });
+
+  test("a root of another fleet, or one that does not follow the root in force, is refused before anybody is asked", async () => {
+    using world = testWorld();
+    const anna = await new Desk(world, "anna").unpack();
+    anna.begin();
+    const { payload } = anna.station.fleet().newest;
+    const files = { "old.json": payload, "far.json": { ...payload, version: 3 }, "other.json": { ...payload, version: 2, fleet_id: testFleetId("other") } };
+    for (const [file, root] of Object.entries(files)) {
+      const handle = world.files.open("test", `${world.dir}/${file}`, "exclusive", 0o600);
+      handle.write(encodeEnvelope(signPayload("root", rootPayload, root, [anna.key])));
+      handle.close();
+      expect([file, await codeOf(anna.run(trustSign, { args: { file }, globals: { yes: false }, answers: [] }))]).toEqual([file, "refused"]);
+      expect(anna.terminal.questions()).toEqual([]);
+    }
+    expect(anna.station.fleet().pending).toBeUndefined();
   });
 
   test("a dry run shows the change, asks for no passphrase and writes nothing", async () => {
