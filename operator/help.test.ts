@@ -27,7 +27,13 @@ async function run(argv: readonly string[], columns = 80) {
 
 test("help reads as it was promised", async () => {
   for (const columns of [80, 160]) {
-    for (const [name, argv] of [["overview", ["help"]], ["host", ["help", "host"]], ["host-approve", ["host", "approve", "--help"]], ["global", ["help", "global"]], ["search", ["help", "words"]]] as const) {
+    for (const [name, argv] of [
+      ["overview", ["help"]],
+      ["host", ["help", "host"]],
+      ["host-approve", ["host", "approve", "--help"]],
+      ["global", ["help", "global"]],
+      ["search", ["help", "words"]],
+    ] as const) {
       const { code, stdout } = await run(argv, columns);
       expect([name, code]).toEqual([name, 0]);
       expectGolden(stdout, `${TESTDATA}/${name}.${columns}.txt`);
@@ -48,7 +54,8 @@ test("every command: a summary without a full stop, examples that parse, options
     expect([name, new Set(names).size]).toEqual([name, names.length]);
     const shorts = optionsOf(command).flatMap((option) => option.short ?? []);
     expect([name, new Set(shorts).size]).toEqual([name, shorts.length]);
-    for (const line of commandHelp(command, { colour: false, columns: 80 }).split("\n")) expect([name, line, Bun.stringWidth(line) <= 80 || /^ {2}.*\bfelhom /.test(line)]).toEqual([name, line, true]);
+    for (const line of commandHelp(command, { colour: false, columns: 80 }).split("\n"))
+      expect([name, line, Bun.stringWidth(line) <= 80 || /^ {2}.*\bfelhom /.test(line)]).toEqual([name, line, true]);
   }
   expect(new Set(commands.map(({ path }) => path.join(" "))).size).toBe(commands.length);
 });
@@ -86,7 +93,8 @@ test("exit codes of wrong usage, and a guess that is not run", async () => {
     ["help qqqqq", 1, "felhom help lists all commands."],
     ["ls", 2, "felhom help ls searches"],
   ];
-  for (const [line, code, said] of table) expect([line, await run(line.split(" "))]).toEqual([line, expect.objectContaining({ code, stderr: expect.stringContaining(said) })]);
+  for (const [line, code, said] of table)
+    expect([line, await run(line.split(" "))]).toEqual([line, expect.objectContaining({ code, stderr: expect.stringContaining(said) })]);
 });
 
 test("version is one line, and the long form is data", async () => {
@@ -99,7 +107,12 @@ test("version is one line, and the long form is data", async () => {
 test("a reader that leaves ends a command with 0, an interrupt with 130", async () => {
   using world = testWorld();
   const { Fault } = await import("../shared/core/fault.ts");
-  const gone = { ...fakeTerminal(), out: () => { throw new Fault("pipe_closed", "Cannot write"); } };
+  const gone = {
+    ...fakeTerminal(),
+    out: () => {
+      throw new Fault("pipe_closed", "Cannot write");
+    },
+  };
   expect(await runCommand({ argv: ["help"], env: {}, cwd: "/", terminal: gone, world, tables: TABLES })).toBe(0);
   const stop = new AbortController();
   stop.abort();

@@ -48,7 +48,16 @@ async function runOne(command: Command, rest: readonly string[], running: Runnin
   const { args, options } = parseCommand(command, rest);
   const { world } = running.invocation;
   const { terminal } = running;
-  const call: Call = { args, options, globals: globalsOf(options, running.env), world, terminal, env: running.env, cwd: running.cwd, catalogue: () => allCommands(running.tables) };
+  const call: Call = {
+    args,
+    options,
+    globals: globalsOf(options, running.env),
+    world,
+    terminal,
+    env: running.env,
+    cwd: running.cwd,
+    catalogue: () => allCommands(running.tables),
+  };
   const loaded = await command.load();
   const ran = loaded.run(call);
   const interrupted = aborted(terminal.interrupted).then(async (): Promise<ExitCode> => {
@@ -61,13 +70,19 @@ async function runOne(command: Command, rest: readonly string[], running: Runnin
 }
 
 /** The command that is meant, or the exit code of the help that was printed instead. */
-async function chosen(tables: Tables, argv: readonly string[], terminal: Terminal): Promise<{ readonly command: Command; readonly rest: readonly string[] } | ExitCode> {
+async function chosen(
+  tables: Tables,
+  argv: readonly string[],
+  terminal: Terminal,
+): Promise<{ readonly command: Command; readonly rest: readonly string[] } | ExitCode> {
   const words = wordsOf(argv).map(({ text }) => text);
   const [noun] = words;
   if (noun === undefined || noun === "help") return help(tables, words.slice(1), terminal);
   const table = tables[noun];
   if (table === undefined) {
-    throw new Fault("bad_request", `Cannot run felhom ${noun}: no such command`, { remedy: guess(noun, [...Object.keys(tables), "help"], "felhom") ?? `felhom help ${noun} searches for the word; felhom help lists all commands.` });
+    throw new Fault("bad_request", `Cannot run felhom ${noun}: no such command`, {
+      remedy: guess(noun, [...Object.keys(tables), "help"], "felhom") ?? `felhom help ${noun} searches for the word; felhom help lists all commands.`,
+    });
   }
   if (asksHelp(argv)) return help(tables, words, terminal);
   const { commands } = await table();
@@ -80,7 +95,9 @@ async function chosen(tables: Tables, argv: readonly string[], terminal: Termina
     terminal.err(`${nounHelp(noun, commands, terminal)}\n`);
     return 2;
   }
-  throw new Fault("bad_request", `Cannot run felhom ${noun} ${verb}: no such verb`, { remedy: guess(verb, verbs, `felhom ${noun}`) ?? `felhom ${noun} knows ${verbs.join(", ")}.` });
+  throw new Fault("bad_request", `Cannot run felhom ${noun} ${verb}: no such verb`, {
+    remedy: guess(verb, verbs, `felhom ${noun}`) ?? `felhom ${noun} knows ${verbs.join(", ")}.`,
+  });
 }
 
 async function help(tables: Tables, words: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -96,13 +113,20 @@ async function help(tables: Tables, words: readonly string[], terminal: Terminal
     const { commands } = await table();
     const one = findCommand(commands, words);
     if (one !== undefined && (one.command.path.length > 1 || commands.length === 1)) return print(commandHelp(one.command, terminal));
-    if (words.length === 1) return print(one === undefined ? nounHelp(noun, commands, terminal) : `${commandHelp(one.command, terminal)}\n\n${nounHelp(noun, commands, terminal)}`);
+    if (words.length === 1)
+      return print(one === undefined ? nounHelp(noun, commands, terminal) : `${commandHelp(one.command, terminal)}\n\n${nounHelp(noun, commands, terminal)}`);
   }
   const all = await allCommands(tables);
   if (noun === undefined) return print(overview(all, terminal));
   const found = searchCommands(all, words);
   if (found.length === 0) throw new Fault("not_found", `Cannot find help on ${words.join(" ")}`, { remedy: "felhom help lists all commands." });
-  return print(section(`Commands about ${words.join(" ")}`, found.slice(0, 20).map((command) => [`felhom ${command.path.join(" ")}`, command.summary]), terminal));
+  return print(
+    section(
+      `Commands about ${words.join(" ")}`,
+      found.slice(0, 20).map((command) => [`felhom ${command.path.join(" ")}`, command.summary]),
+      terminal,
+    ),
+  );
 }
 
 export async function allCommands(tables: Tables): Promise<readonly Command[]> {
@@ -153,7 +177,8 @@ export function joinedTables(others: Tables): Tables {
   return Object.fromEntries(
     [...nouns].flatMap((noun) => {
       const [a, b] = [others[noun], own[noun]];
-      const load = a === undefined ? b : b === undefined ? a : async (): Promise<Table> => (await import("./core/cli/either-of.ts")).eitherTable(await a(), await b());
+      const load =
+        a === undefined ? b : b === undefined ? a : async (): Promise<Table> => (await import("./core/cli/either-of.ts")).eitherTable(await a(), await b());
       return load === undefined ? [] : [[noun, load] as const];
     }),
   );

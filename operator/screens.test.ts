@@ -26,7 +26,13 @@ async function fleet() {
     if (done.code !== 0) throw new Error(done.stderr);
     await box.collect();
   }
-  for (const [path, text] of Object.entries({ "fleet.yaml": "name: test\n", "targets.yaml": "- match: 'true'\n  states: [base]\n", "states/base.yaml": "/etc/motd:\n  file:\n    content: hello\n", "files/motd": "hello\n" })) await Bun.write(`${hub.world.dir}/fleet/${path}`, text);
+  for (const [path, text] of Object.entries({
+    "fleet.yaml": "name: test\n",
+    "targets.yaml": "- match: 'true'\n  states: [base]\n",
+    "states/base.yaml": "/etc/motd:\n  file:\n    content: hello\n",
+    "files/motd": "hello\n",
+  }))
+    await Bun.write(`${hub.world.dir}/fleet/${path}`, text);
   await desk.run(["publish", "fleet", "--yes", "--message", "first bundle", "--passphrase-file", desk.passphraseFile]);
   await szeg.sync({ report: {} }, { bundle: 1 });
   const check = new LivenessCheck(hub.hub);
@@ -36,9 +42,49 @@ async function fleet() {
   }
   await Bun.write(`${hub.world.dir}/fleet/states/base.yaml`, "/etc/motd:\n  file:\n    content: changed\n");
   await desk.run(["publish", "fleet", "--yes", "--message", "say hello \u001b[31mlouder\u202e", "--passphrase-file", desk.passphraseFile]);
-  await kovacs.sync({ report: { bundle: 2 }, facts: { os: { family: "debian", name: "debian", version: "13" }, kernel: { arch: "x86_64", release: "6.12.9" }, memory: { total_mb: 16_384 }, network: { addresses: ["192.0.2.7", "2001:db8::7"] }, motd: "\u001b]0;owned\u0007" } }, { bundle: 2 });
-  await dental.sync({ report: { bundle: 2, mode: "monitor", counts: { unchanged: 9, changed: 0, drifted: 3, failed: 0, skipped: 0, waiting: 0 }, resources: [{ id: "file//etc/nginx/nginx.conf", outcome: "drifted", reason: "edited by hand" }] } }, { bundle: 2 });
-  await gyor.sync({ report: { bundle: 1, refused: { bundle: 2, code: "render_failed", because: "states/base.yaml:3 no such setting: motd.text" }, counts: { unchanged: 9, changed: 0, drifted: 0, failed: 2, skipped: 1, waiting: 0 }, resources: [{ id: "service/nginx", outcome: "failed", reason: 'nginx -t: unknown directive "ssl_protocol" in /etc/nginx/conf.d/tls.conf:3, and then some \u001b[2J' }, { id: "package/nginx", outcome: "failed", reason: "apt-get: 100" }, { id: "file//etc/nginx/conf.d/tls.conf", outcome: "skipped", reason: "requires package/nginx, which failed" }] } }, { bundle: 1 });
+  await kovacs.sync(
+    {
+      report: { bundle: 2 },
+      facts: {
+        os: { family: "debian", name: "debian", version: "13" },
+        kernel: { arch: "x86_64", release: "6.12.9" },
+        memory: { total_mb: 16_384 },
+        network: { addresses: ["192.0.2.7", "2001:db8::7"] },
+        motd: "\u001b]0;owned\u0007",
+      },
+    },
+    { bundle: 2 },
+  );
+  await dental.sync(
+    {
+      report: {
+        bundle: 2,
+        mode: "monitor",
+        counts: { unchanged: 9, changed: 0, drifted: 3, failed: 0, skipped: 0, waiting: 0 },
+        resources: [{ id: "file//etc/nginx/nginx.conf", outcome: "drifted", reason: "edited by hand" }],
+      },
+    },
+    { bundle: 2 },
+  );
+  await gyor.sync(
+    {
+      report: {
+        bundle: 1,
+        refused: { bundle: 2, code: "render_failed", because: "states/base.yaml:3 no such setting: motd.text" },
+        counts: { unchanged: 9, changed: 0, drifted: 0, failed: 2, skipped: 1, waiting: 0 },
+        resources: [
+          {
+            id: "service/nginx",
+            outcome: "failed",
+            reason: 'nginx -t: unknown directive "ssl_protocol" in /etc/nginx/conf.d/tls.conf:3, and then some \u001b[2J',
+          },
+          { id: "package/nginx", outcome: "failed", reason: "apt-get: 100" },
+          { id: "file//etc/nginx/conf.d/tls.conf", outcome: "skipped", reason: "requires package/nginx, which failed" },
+        ],
+      },
+    },
+    { bundle: 1 },
+  );
   await wireBox(hub, "pve", { "os.name": "proxmox \u001b[7m", "os.version": "9.1" });
   await wireBox(hub, "pve-2", {}, "pve");
   await hub.world.clock.advance(47_000);
@@ -90,10 +136,14 @@ function checkScreen(name: string, ran: Ran, shape: { readonly columns: number; 
   const plain = ran.stdout.replace(/\u001b\[(?:0|1|1;)?(?:38;5;\d+)?m/g, "");
   expect([name, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/.test(plain)]).toEqual([name, false]);
   if (shape.unicode === false) expect([name, /[^\u0000-\u007f]/.test(ran.stdout)]).toEqual([name, false]);
-  for (const line of [...plain.split("\n"), ...ran.stderr.split("\n").map((line) => line.replace(/\u001b\[[0-9;]*m/g, ""))]) expect([name, line, Bun.stringWidth(line) <= shape.columns]).toEqual([name, line, true]);
+  for (const line of [...plain.split("\n"), ...ran.stderr.split("\n").map((line) => line.replace(/\u001b\[[0-9;]*m/g, ""))])
+    expect([name, line, Bun.stringWidth(line) <= shape.columns]).toEqual([name, line, true]);
 }
 
 /** What differs from run to run although the seed is the same: the scratch directory, Bun's own byte counts of the database. */
 function stable(text: string, dir: string): string {
-  return text.replaceAll(dir, "/scratch").replace(/\d+ KiB, schema/g, "N KiB, schema").replace(/"bytes": \d{5,}/g, '"bytes": 0');
+  return text
+    .replaceAll(dir, "/scratch")
+    .replace(/\d+ KiB, schema/g, "N KiB, schema")
+    .replace(/"bytes": \d{5,}/g, '"bytes": 0');
 }

@@ -23,8 +23,26 @@ export const run: Run = async (call) => {
       rows.length === 0
         ? "  Nothing was changed yet."
         : table(
-            [{ title: "SEQ", align: "right" }, { title: "AGE", align: "right" }, { title: "WHO", flex: true, least: 12 }, { title: "FROM", drop: 2 }, { title: "ACTION" }, { title: "TARGET", flex: true, least: 18 }, { title: "OUTCOME" }, { title: "DATA", flex: true, least: 16, drop: 1 }],
-            rows.map((row): readonly Cell[] => [row.seq, ageOf(row.at, nowMs), who(row.actor), row.from, row.action, row.target.replace(/^([0-9a-f]{16})[0-9a-f]{48}$/, "$1"), { text: row.outcome, style: row.outcome === "done" ? "plain" : "bad" }, row.data === "{}" ? "" : row.data]),
+            [
+              { title: "SEQ", align: "right" },
+              { title: "AGE", align: "right" },
+              { title: "WHO", flex: true, least: 12 },
+              { title: "FROM", drop: 2 },
+              { title: "ACTION" },
+              { title: "TARGET", flex: true, least: 18 },
+              { title: "OUTCOME" },
+              { title: "DATA", flex: true, least: 16, drop: 1 },
+            ],
+            rows.map((row): readonly Cell[] => [
+              row.seq,
+              ageOf(row.at, nowMs),
+              who(row.actor),
+              row.from,
+              row.action,
+              row.target.replace(/^([0-9a-f]{16})[0-9a-f]{48}$/, "$1"),
+              { text: row.outcome, style: row.outcome === "done" ? "plain" : "bad" },
+              row.data === "{}" ? "" : row.data,
+            ]),
             call.terminal,
           ),
     next: "felhom audit verify",

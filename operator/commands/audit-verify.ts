@@ -18,7 +18,12 @@ export const run: Run = async (call) => {
   const remembered = readAuditHead(call.world.files, call.globals.home, fleetId);
   const check = checkAudit({ anchor, rows, remembered });
   if (check.is === "whole" && !call.globals.dryRun) writeAuditHead(call.world, call.globals.home, fleetId, check.head);
-  present(call, { kind: "AuditVerification", data: { whole: check.is === "whole", anchor, remembered: remembered ?? null, check }, human: () => `  ${sentence(check, anchor, call.terminal)}`, next: check.is === "whole" ? undefined : "felhom audit --limit 200" });
+  present(call, {
+    kind: "AuditVerification",
+    data: { whole: check.is === "whole", anchor, remembered: remembered ?? null, check },
+    human: () => `  ${sentence(check, anchor, call.terminal)}`,
+    next: check.is === "whole" ? undefined : "felhom audit --limit 200",
+  });
   return check.is === "whole" ? 0 : 7;
 };
 

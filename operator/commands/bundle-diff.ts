@@ -13,8 +13,16 @@ export const run: Run = async (call) => {
   const after = (await verifiedBundle(session, to)).payload;
   const before = from === 0 ? NO_BUNDLE : (await verifiedBundle(session, from)).payload;
   const diff = diffBundles(before, after);
-  const names = diff.secretsGained.length + diff.secretsLost.length > 0 ? new Map((await take(listHosts(session.hub))).map((host) => [host.host_id as string, host.name])) : new Map<string, string>();
-  present(call, { kind: "BundleDiff", data: diffData(diff), human: () => `  bundle ${from === 0 ? "(none)" : from} ${call.terminal.unicode ? "→" : "->"} ${to}\n${diffText(diff, call.terminal, (id) => names.get(id) ?? id)}` });
+  const names =
+    diff.secretsGained.length + diff.secretsLost.length > 0
+      ? new Map((await take(listHosts(session.hub))).map((host) => [host.host_id as string, host.name]))
+      : new Map<string, string>();
+  present(call, {
+    kind: "BundleDiff",
+    data: diffData(diff),
+    human: () =>
+      `  bundle ${from === 0 ? "(none)" : from} ${call.terminal.unicode ? "→" : "->"} ${to}\n${diffText(diff, call.terminal, (id) => names.get(id) ?? id)}`,
+  });
   return call.options["exit-code"] === true && !isSame(diff) ? 3 : 0;
 
   async function versions(): Promise<readonly [number, number]> {

@@ -17,12 +17,26 @@ export const run: Run = async (call) => {
   const found = all.filter(({ key }) => [key, yamlKeyOf(key), flagOf(key), flagOf(key).slice(2), variableOf(key)].includes(asked));
   if (found.length === 0) {
     const guesses = didYouMean(asked.replaceAll("-", "_"), [...new Set(all.map(({ key }) => yamlKeyOf(key)))]);
-    throw new Fault("not_found", `Cannot explain ${asked}: there is no such setting`, { remedy: guesses.length > 0 ? `Did you mean ${guesses.join(" or ")}?` : "felhom config print shows all." });
+    throw new Fault("not_found", `Cannot explain ${asked}: there is no such setting`, {
+      remedy: guesses.length > 0 ? `Did you mean ${guesses.join(" or ")}?` : "felhom config print shows all.",
+    });
   }
   const shown = found.map((setting) => ({ setting, help: helpOf(setting.role, setting.key), initial: defaultOf(setting.role, setting.key) }));
   present(call, {
     kind: "SettingList",
-    data: { items: shown.map(({ setting, help, initial }) => ({ name: yamlKeyOf(setting.key), role: setting.role, help, value: valueOf(setting), origin: setting.origin, default: initial, flag: flagOf(setting.key), variable: variableOf(setting.key), file: SETTINGS_FILE[setting.role] })) },
+    data: {
+      items: shown.map(({ setting, help, initial }) => ({
+        name: yamlKeyOf(setting.key),
+        role: setting.role,
+        help,
+        value: valueOf(setting),
+        origin: setting.origin,
+        default: initial,
+        flag: flagOf(setting.key),
+        variable: variableOf(setting.key),
+        file: SETTINGS_FILE[setting.role],
+      })),
+    },
     human: () =>
       shown
         .map(({ setting, help, initial }) =>

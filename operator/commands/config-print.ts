@@ -18,7 +18,12 @@ export const run: Run = async (call) => {
         ? "  Every setting has its default."
         : table(
             [...(oneRole ? [] : [{ title: "ROLE" }]), { title: "SETTING" }, { title: "VALUE", flex: true, least: 12 }, { title: "FROM", flex: true }],
-            shown.map((setting): readonly Cell[] => [...(oneRole ? [] : [setting.role]), yamlKeyOf(setting.key), { text: valueText(setting), style: setting.origin.from === "default" ? "quiet" : "plain" }, originText(setting.origin)]),
+            shown.map((setting): readonly Cell[] => [
+              ...(oneRole ? [] : [setting.role]),
+              yamlKeyOf(setting.key),
+              { text: valueText(setting), style: setting.origin.from === "default" ? "quiet" : "plain" },
+              originText(setting.origin),
+            ]),
             call.terminal,
           ),
     next: `felhom config explain ${yamlKeyOf(shown[0]?.key ?? "logLevel")}`,

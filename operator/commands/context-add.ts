@@ -12,6 +12,11 @@ export const run: Run = (call) => {
   const { fleetId } = chooseFleet(workstation, { fleet: optionText(call, "fleet"), contextName: undefined, hubUrl });
   const context = { name: argText(call, "name"), hubUrl, pins: readPins(optionList(call, "pin")), fleetId };
   workstation.saveContext(context);
-  present(call, { kind: "Context", data: { name: context.name, hub: hubUrl, pins: context.pins, fleetId }, human: () => `  ${mark(call.terminal, "good", `${context.name} added`)}  ${hubUrl}`, next: `felhom login --context ${context.name}` });
+  present(call, {
+    kind: "Context",
+    data: { name: context.name, hub: hubUrl, pins: context.pins, fleetId },
+    human: () => `  ${mark(call.terminal, "good", `${context.name} added`)}  ${hubUrl}`,
+    next: `felhom login --context ${context.name}`,
+  });
   return Promise.resolve(0);
 };

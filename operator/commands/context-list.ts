@@ -15,7 +15,18 @@ export const run: Run = (call) => {
   });
   present(call, {
     kind: "ContextList",
-    data: { current: current ?? null, items: shown.map(({ context, fleetName, session }) => ({ name: context.name, current: context.name === current, hub: context.hubUrl, pins: context.pins, fleetId: context.fleetId, fleetName, session: session === undefined ? null : { role: session.role, expiresAt: isoTime(session.expiresAt) } })) },
+    data: {
+      current: current ?? null,
+      items: shown.map(({ context, fleetName, session }) => ({
+        name: context.name,
+        current: context.name === current,
+        hub: context.hubUrl,
+        pins: context.pins,
+        fleetId: context.fleetId,
+        fleetName,
+        session: session === undefined ? null : { role: session.role, expiresAt: isoTime(session.expiresAt) },
+      })),
+    },
     human: () =>
       all.length === 0
         ? "  No hub is known yet."

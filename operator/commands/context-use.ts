@@ -8,6 +8,11 @@ export const run: Run = (call) => {
   const workstation = new Workstation(call.world, call.globals.home);
   const context = workstation.context(argText(call, "name"));
   workstation.useContext(context.name);
-  present(call, { kind: "Context", data: { name: context.name, hub: context.hubUrl, fleetId: context.fleetId }, human: () => `  ${mark(call.terminal, "good", `${context.name} is in use`)}  ${context.hubUrl}`, next: "felhom status" });
+  present(call, {
+    kind: "Context",
+    data: { name: context.name, hub: context.hubUrl, fleetId: context.fleetId },
+    human: () => `  ${mark(call.terminal, "good", `${context.name} is in use`)}  ${context.hubUrl}`,
+    next: "felhom status",
+  });
   return Promise.resolve(0);
 };

@@ -1,6 +1,6 @@
 import type { Run } from "../../shared/cli/command.ts";
 import { hint, presentLine } from "../../shared/cli/present.ts";
-import { flatten, isFault } from "../../shared/core/fault.ts";
+import { isFault } from "../../shared/core/fault.ts";
 import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { optionList, optionText } from "../core/cli/option-values.ts";
 import { readKinds } from "../core/fleet/event-query.ts";
@@ -14,8 +14,10 @@ export const run: Run = async (call) => {
   const { hub } = await openSession(call, { roots: "held" });
   const query = { kind: readKinds(optionList(call, "kind")), host: await eventHostId(hub, optionText(call, "host")), since: optionText(call, "since") };
   hint(call, "  Following events. Ctrl-C ends it.");
-  const onBreak = (error: unknown): void => hint(call, `  The stream broke${isFault(error) ? ` (${escapeUntrusted(flatten(error))})` : ""}; opening it again.`);
-  for await (const event of followEvents(call.world, hub, { query, onBreak })) {
+  const onBreak = (error: unknown): void =>
+    hint(call, `  The stream broke${isFault(error) ? `: ${escapeUntrusted(error.message)}` : ""}. Trying to open it again…`);
+  const onBack = (): void => hint(call, "  It is open again; nothing was missed.");
+  for await (const event of followEvents(call.world, hub, { query, onBreak, onBack })) {
     presentLine(call, { type: "event", data: eventData(event), human: () => eventLine(event, { terminal: call.terminal }) });
   }
   return 0;

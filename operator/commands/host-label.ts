@@ -28,7 +28,11 @@ export const run: Run = async (call) => {
   const detail = await getHost(hub, chooseHost(hosts, argText(call, "host")).host_id);
   const remedy = "felhom host show tells what does not verify.";
   const verified = mustVerify(verifyHostDetail(detail, root).identity, `Cannot relabel ${detail.name}`, remedy);
-  const identity = mustVerify(checkKnown(readKnownHosts(call.world, call.globals.home, session.context.fleetId).get(verified.hostId), verified), `Cannot relabel ${detail.name}`, remedy);
+  const identity = mustVerify(
+    checkKnown(readKnownHosts(call.world, call.globals.home, session.context.fleetId).get(verified.hostId), verified),
+    `Cannot relabel ${detail.name}`,
+    remedy,
+  );
   const labels = editLabels(identity.labels, argList(call, "labels"));
   const name = optionText(call, "rename") ?? identity.name;
   const taken = hosts.find((host) => host.name === name && host.host_id !== identity.hostId && host.health !== "revoked");
@@ -36,7 +40,11 @@ export const run: Run = async (call) => {
   const diff = [...(name === identity.name ? [] : [`- name ${identity.name}`, `+ name ${name}`]), ...labelDiff(identity.labels, labels)];
   const data = { id: identity.hostId, name, labels, before: { name: identity.name, labels: identity.labels }, dryRun: call.globals.dryRun };
   if (diff.length === 0) {
-    present(call, { kind: "HostLabels", data: { ...data, serial: identity.serial }, human: () => `  ${escapeUntrusted(name)}  ${escapeUntrusted(labelsText(labels)) || "no labels"}` });
+    present(call, {
+      kind: "HostLabels",
+      data: { ...data, serial: identity.serial },
+      human: () => `  ${escapeUntrusted(name)}  ${escapeUntrusted(labelsText(labels)) || "no labels"}`,
+    });
     return 0;
   }
   hint(call, diff.map((line) => `  ${paint(call.terminal, line.startsWith("+") ? "good" : "bad", escapeUntrusted(line))}`).join("\n"));
@@ -50,7 +58,10 @@ export const run: Run = async (call) => {
   present(call, {
     kind: "HostLabels",
     data: { ...data, serial: payload.serial },
-    human: () => (call.globals.dryRun ? "  Nothing was signed: this was a dry run." : `  ${mark(call.terminal, "good", `${escapeUntrusted(name)} has certificate ${payload.serial}`)}`),
+    human: () =>
+      call.globals.dryRun
+        ? "  Nothing was signed: this was a dry run."
+        : `  ${mark(call.terminal, "good", `${escapeUntrusted(name)} has certificate ${payload.serial}`)}`,
     next: "felhom plan: labels choose states, settings and secrets",
   });
   return 0;

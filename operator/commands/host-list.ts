@@ -35,7 +35,10 @@ export const run: Run = async (call) => {
   present(call, {
     kind: "HostList",
     data: hostListData(hosts, nowMs, pending.length),
-    human: () => (hosts.length === 0 && pending.length === 0 ? "  No host yet." : hostListText(hosts, { nowMs, wide: call.globals.output === "wide", pending: pending.length, terminal: call.terminal })),
+    human: () =>
+      hosts.length === 0 && pending.length === 0
+        ? "  No host yet."
+        : hostListText(hosts, { nowMs, wide: call.globals.output === "wide", pending: pending.length, terminal: call.terminal }),
     next: nextStep(hosts, pending.length),
   });
   return 0;

@@ -13,10 +13,15 @@ import { openSession } from "../edge/session.ts";
 export const run: Run = async (call) => {
   const { hub } = await openSession(call, { roots: "held" });
   const asked = argText(call, "name");
-  const found = readPending(await take(listEnrollments(hub))).filter(({ item, read }) => item.request_id === asked || item.host_id === asked || (read.ok && read.value.statement.name === asked));
+  const found = readPending(await take(listEnrollments(hub))).filter(
+    ({ item, read }) => item.request_id === asked || item.host_id === asked || (read.ok && read.value.statement.name === asked),
+  );
   const [only] = found;
   if (only === undefined) throw new Fault("not_found", `Cannot find a box that asks to be ${asked}`, { remedy: "felhom host list --pending shows who waits." });
-  if (found.length > 1) throw new Fault("conflict", `Cannot tell which box is meant: ${found.length} ask to be ${asked}`, { remedy: `By id: ${found.map(({ item }) => item.request_id).join(" or ")}.` });
+  if (found.length > 1)
+    throw new Fault("conflict", `Cannot tell which box is meant: ${found.length} ask to be ${asked}`, {
+      remedy: `By id: ${found.map(({ item }) => item.request_id).join(" or ")}.`,
+    });
   const data = { requestId: only.item.request_id, id: only.item.host_id, dryRun: call.globals.dryRun };
   if (call.globals.dryRun) {
     present(call, { kind: "Rejection", data, human: () => `  Would reject request ${only.item.request_id}` });
@@ -24,6 +29,11 @@ export const run: Run = async (call) => {
   }
   await confirm(call, `Turn down ${escapeUntrusted(asked)} (request ${only.item.request_id})?`);
   await rejectEnrollment(hub, only.item.request_id, call.globals.reason);
-  present(call, { kind: "Rejection", data, human: () => `  ${mark(call.terminal, "off", `request ${only.item.request_id} rejected`)}`, next: "felhom host list --pending" });
+  present(call, {
+    kind: "Rejection",
+    data,
+    human: () => `  ${mark(call.terminal, "off", `request ${only.item.request_id} rejected`)}`,
+    next: "felhom host list --pending",
+  });
   return 0;
 };

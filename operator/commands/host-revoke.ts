@@ -18,7 +18,10 @@ export const run: Run = async (call) => {
     present(call, { kind: "Revocation", data, human: () => `  Would revoke ${escapeUntrusted(host.name)} (${host.host_id})` });
     return 0;
   }
-  await confirmName(call, { question: `Revoking ${escapeUntrusted(host.name)} (${host.host_id}) can't be undone.\nThe box would have to enroll again, with new keys.`, name: host.name });
+  await confirmName(call, {
+    question: `Revoking ${escapeUntrusted(host.name)} (${host.host_id}) can't be undone.\nThe box would have to enroll again, with new keys.`,
+    name: host.name,
+  });
   // First here: a hub that forgets the revocation must not get this host another secret from this workstation.
   rememberRevoked(call.world, call.globals.home, context.fleetId, host.host_id);
   await revokeHost(hub, host.host_id, call.globals.reason);

@@ -22,7 +22,11 @@ export const run: Run = async (call) => {
     present(call, {
       kind: "HostSpec",
       data: { id: host_id, name, dryRun: call.globals.dryRun, ...specData(shown) },
-      human: () => [head ?? `${paint(call.terminal, "strong", escapeUntrusted(name))}  generation ${shown.generation}`, ...(head === undefined ? [fields(specFields(shown, nowMs), call.terminal)] : [])].join("\n"),
+      human: () =>
+        [
+          head ?? `${paint(call.terminal, "strong", escapeUntrusted(name))}  generation ${shown.generation}`,
+          ...(head === undefined ? [fields(specFields(shown, nowMs), call.terminal)] : []),
+        ].join("\n"),
       next: head === undefined ? undefined : `felhom host show ${name}`,
     });
   if (!isSpecEdit(call.options)) {
@@ -36,7 +40,13 @@ export const run: Run = async (call) => {
     show(spec, undefined);
     return 0;
   }
-  hint(call, fields(diff.map(({ field, from, to }) => [field, `${from} ${call.terminal.unicode ? "→" : "->"} ${to}`]), call.terminal));
+  hint(
+    call,
+    fields(
+      diff.map(({ field, from, to }) => [field, `${from} ${call.terminal.unicode ? "→" : "->"} ${to}`]),
+      call.terminal,
+    ),
+  );
   if (call.globals.dryRun) {
     show({ ...edit, v: 1, host_id: spec.host_id, generation: spec.generation }, "  Nothing was written: this was a dry run.");
     return 0;
@@ -50,12 +60,23 @@ export const run: Run = async (call) => {
     try {
       return await editSpec(hub, host_id, spec.generation, edit);
     } catch (error) {
-      if (isFault(error, "conflict")) throw new Fault("conflict", `Cannot write the spec of ${name}: somebody else changed it since generation ${spec.generation}`, { cause: error, remedy: `felhom host spec ${name} shows what it is now.` });
+      if (isFault(error, "conflict"))
+        throw new Fault("conflict", `Cannot write the spec of ${name}: somebody else changed it since generation ${spec.generation}`, {
+          cause: error,
+          remedy: `felhom host spec ${name} shows what it is now.`,
+        });
       throw error;
     }
   }
 };
 
 function specData(spec: HostSpec): Readonly<Record<string, unknown>> {
-  return { generation: spec.generation, mode: spec.mode, pausedUntil: isoTimeOrNull(spec.paused_until), intervalS: spec.interval_s ?? null, fetchWindows: spec.fetch_windows ?? [], applyWindows: spec.apply_windows ?? [] };
+  return {
+    generation: spec.generation,
+    mode: spec.mode,
+    pausedUntil: isoTimeOrNull(spec.paused_until),
+    intervalS: spec.interval_s ?? null,
+    fetchWindows: spec.fetch_windows ?? [],
+    applyWindows: spec.apply_windows ?? [],
+  };
 }

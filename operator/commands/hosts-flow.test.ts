@@ -7,7 +7,10 @@ import { testWorkstation } from "../../shared/sim/test-workstation.ts";
 
 /** From a box that asks to a host that is labelled, watched and revoked, on a real hub; and what a hostile hub gets: nothing signed. */
 
-const edited = (reply: NetReply, change: (json: any) => void): NetReply => {
+/** Whatever came: what a test looks into. */
+type Loose = ReturnType<typeof JSON.parse>;
+
+const edited = (reply: NetReply, change: (json: Loose) => void): NetReply => {
   const json = JSON.parse(new TextDecoder().decode(reply.body));
   change(json);
   return { ...reply, body: new TextEncoder().encode(JSON.stringify(json)) };
@@ -29,7 +32,10 @@ test("a box is approved by its words, and only by them", async () => {
   expect([done.code, done.stdout]).toEqual([0, expect.stringContaining("kovacs-1 approved")]);
   await box.collect();
   await box.sync({ report: {} });
-  expect(JSON.parse((await desk.run("host show kovacs-1 -o json")).stdout)).toMatchObject({ identity: { verified: true, serial: 1, labels: { site: "kovacs", role: "web" } }, report: { verified: true } });
+  expect(JSON.parse((await desk.run("host show kovacs-1 -o json")).stdout)).toMatchObject({
+    identity: { verified: true, serial: 1, labels: { site: "kovacs", role: "web" } },
+    report: { verified: true },
+  });
   expect(await desk.run(`host approve kovacs-1 --words ${box.words} ${pass}`)).toMatchObject({ code: 1 }); // nobody asks any more
 });
 
@@ -69,7 +75,8 @@ test("a hub that swaps a key in a request gets no certificate", async () => {
     const reply = await send();
     if (!request.url.includes("/enrollments?")) return reply;
     return edited(reply, (json) => {
-      for (const item of json.items) item.statement = item.statement.replace(/"box_key":"[^"]*"/, `"box_key":"${Buffer.from(evil.boxKey.publicKey).toString("base64url")}"`);
+      for (const item of json.items)
+        item.statement = item.statement.replace(/"box_key":"[^"]*"/, `"box_key":"${Buffer.from(evil.boxKey.publicKey).toString("base64url")}"`);
     });
   });
   const list = JSON.parse((await desk.run("host list --pending -o json")).stdout);

@@ -49,18 +49,55 @@ export const run: Run = async (call) => {
   const hosts = (await take(listHosts(session.hub))).filter(({ health }) => health !== "revoked");
   const sealing = await whoGetsWhat(call, session, fleet, hosts);
   const signedHere = readSignedVersion(call.world, call.globals.home, session.context.fleetId);
-  if (before.version < signedHere) hint(call, paint(call.terminal, "warn", `  ! The hub's newest bundle is ${before.version}, but ${signedHere} was signed here: it was restored from a backup, or it withholds.`));
-  const parts = { root: session.root, version: nextVersion(before.version, signedHere), nowMs: session.nowMs, lifetimeMs: lifetime(call), message: optionText(call, "message") ?? (await gitMessage(call.world.exec, dir, call.env)) ?? "", files: tree.files };
+  if (before.version < signedHere)
+    hint(
+      call,
+      paint(
+        call.terminal,
+        "warn",
+        `  ! The hub's newest bundle is ${before.version}, but ${signedHere} was signed here: it was restored from a backup, or it withholds.`,
+      ),
+    );
+  const parts = {
+    root: session.root,
+    version: nextVersion(before.version, signedHere),
+    nowMs: session.nowMs,
+    lifetimeMs: lifetime(call),
+    message: optionText(call, "message") ?? (await gitMessage(call.world.exec, dir, call.env)) ?? "",
+    files: tree.files,
+  };
   const placeholder = Object.fromEntries([...sealing.byHost.keys()].map(({ hostId }) => [hostId, ""]));
   const draft = makeManifest({ ...parts, secrets: placeholder });
   const diff = diffBundles(before, draft);
-  const data = { version: draft.version, dir, hosts: hosts.length, files: tree.files.length, bytes: tree.bytes, message: draft.message, expiresAt: isoTime(draft.expires_at), secretsFor: sealing.byHost.size, unverified: sealing.unverified, dryRun: call.globals.dryRun, changes: diffData(diff) };
+  const data = {
+    version: draft.version,
+    dir,
+    hosts: hosts.length,
+    files: tree.files.length,
+    bytes: tree.bytes,
+    message: draft.message,
+    expiresAt: isoTime(draft.expires_at),
+    secretsFor: sealing.byHost.size,
+    unverified: sealing.unverified,
+    dryRun: call.globals.dryRun,
+    changes: diffData(diff),
+  };
   if (isHuman(call.globals)) hint(call, introduction(call, draft, { diff, hosts, sealing, tree }));
   if (call.globals.dryRun) {
-    present(call, { kind: "Publication", data: { ...data, uploaded: 0 }, human: () => "  Nothing was signed or sent: this was a dry run.", next: "felhom publish, without --dry-run" });
+    present(call, {
+      kind: "Publication",
+      data: { ...data, uploaded: 0 },
+      human: () => "  Nothing was signed or sent: this was a dry run.",
+      next: "felhom publish, without --dry-run",
+    });
     return 0;
   }
-  await confirm(call, isSame(diff) ? `Nothing differs from bundle ${before.version}. Sign and publish it again as ${draft.version}?` : `Sign and publish bundle ${draft.version} for ${count(hosts.length, "host")}?`);
+  await confirm(
+    call,
+    isSame(diff)
+      ? `Nothing differs from bundle ${before.version}. Sign and publish it again as ${draft.version}?`
+      : `Sign and publish bundle ${draft.version} for ${count(hosts.length, "host")}?`,
+  );
   const payload = await send(call, session, { draft, parts, sealing, tree });
   present(call, {
     kind: "Publication",
@@ -111,10 +148,15 @@ interface Sealing {
 async function whoGetsWhat(call: Call, session: Session, fleet: Fleet, hosts: readonly HostItem[]): Promise<Sealing> {
   if (Object.keys(fleet.secrets).length === 0) return { byHost: new Map(), unverified: [] };
   const shown = progress(call.terminal, { label: "verifying certificates", total: hosts.length, quiet: call.globals.quiet || !isHuman(call.globals) });
-  const { identities, unverified } = await verifiedHosts(session, hosts, readKnownHosts(call.world, call.globals.home, session.context.fleetId), () => shown.add(1));
+  const { identities, unverified } = await verifiedHosts(session, hosts, readKnownHosts(call.world, call.globals.home, session.context.fleetId), () =>
+    shown.add(1),
+  );
   if (!call.globals.dryRun) rememberHosts(call.world, call.globals.home, session.context.fleetId, identities);
   shown.done(count(identities.length, "verified certificate"));
-  const names = await secretsFor(fleet, identities.map(({ hostId, name, labels }) => ({ host: { id: hostId, name }, labels })));
+  const names = await secretsFor(
+    fleet,
+    identities.map(({ hostId, name, labels }) => ({ host: { id: hostId, name }, labels })),
+  );
   if (!names.ok) throw fleetFault(names.faults, "of this fleet");
   const byHost = new Map(identities.flatMap((identity, at) => ((names.value[at]?.length ?? 0) === 0 ? [] : [[identity, names.value[at] ?? []] as const])));
   return { byHost, unverified: unverified.map(({ host, because }) => `${host.name}: ${because}`) };
@@ -123,11 +165,16 @@ async function whoGetsWhat(call: Call, session: Session, fleet: Fleet, hosts: re
 function lifetime(call: Call): number {
   const asked = optionText(call, "expires");
   const ms = asked === undefined ? EXPIRES_MS_DEFAULT : parseDuration(asked);
-  if (ms === undefined) throw new Fault("bad_request", `Cannot publish with the lifetime ${asked ?? ""}`, { remedy: "--expires takes a time such as 30d, at most 366d." });
+  if (ms === undefined)
+    throw new Fault("bad_request", `Cannot publish with the lifetime ${asked ?? ""}`, { remedy: "--expires takes a time such as 30d, at most 366d." });
   return ms;
 }
 
-function introduction(call: Call, draft: BundlePayload, shown: { readonly diff: ReturnType<typeof diffBundles>; readonly hosts: readonly HostItem[]; readonly sealing: Sealing; readonly tree: FleetTree }): string {
+function introduction(
+  call: Call,
+  draft: BundlePayload,
+  shown: { readonly diff: ReturnType<typeof diffBundles>; readonly hosts: readonly HostItem[]; readonly sealing: Sealing; readonly tree: FleetTree },
+): string {
   const { terminal } = call;
   const names = new Map(shown.hosts.map((host) => [host.host_id as string, host.name]));
   const lines = [
@@ -159,7 +206,12 @@ async function send(call: Call, session: Session, { draft, parts, sealing, tree 
   const keys = signersFrom(call, contents, { root: session.root, role: "publish" });
   const payload = makeManifest({ ...parts, secrets: await sealAll(call, sealing, draft.version, secretsOf(contents, session.context.fleetId)) });
   const plan = await planUpload(session.hub, tree.blobs);
-  const shown = progress(call.terminal, { label: "uploading", total: plan.bytes, quiet: call.globals.quiet || !isHuman(call.globals) || plan.blobs.length === 0, amount: byteSize });
+  const shown = progress(call.terminal, {
+    label: "uploading",
+    total: plan.bytes,
+    quiet: call.globals.quiet || !isHuman(call.globals) || plan.blobs.length === 0,
+    amount: byteSize,
+  });
   await upload(session.hub, plan, (bytes) => shown.add(bytes));
   shown.done(`${count(plan.blobs.length, "file")}, ${byteSize(plan.bytes)}`);
   // Before the signature exists: a number that was signed once is never used for another tree, whatever happens next.
@@ -170,13 +222,21 @@ async function send(call: Call, session: Session, { draft, parts, sealing, tree 
 
 async function sealAll(call: Call, { byHost }: Sealing, bundle: number, values: Readonly<Record<string, string>>): Promise<BundlePayload["secrets"]> {
   const missing = [...new Set([...byHost.values()].flat())].filter((name) => !Object.hasOwn(values, name)).toSorted();
-  if (missing.length > 0) throw new Fault("not_found", `Cannot publish: the vault has no value for ${missing.slice(0, 5).join(", ")}${missing.length > 5 ? ` and ${missing.length - 5} more` : ""}`, { remedy: `felhom secret set ${missing[0] ?? ""}` });
+  if (missing.length > 0)
+    throw new Fault(
+      "not_found",
+      `Cannot publish: the vault has no value for ${missing.slice(0, 5).join(", ")}${missing.length > 5 ? ` and ${missing.length - 5} more` : ""}`,
+      { remedy: `felhom secret set ${missing[0] ?? ""}` },
+    );
   if (byHost.size === 0) return {};
   const box = await loadSealedBox();
   const sealed: Record<string, string> = {};
   for (const [identity, names] of byHost) {
     const secrets = Object.fromEntries(names.map((name) => [name, values[name] ?? ""]));
-    sealed[identity.hostId] = mustVerify(sealSecrets({ box, identity, bundle, secrets, ephemeralSeed: call.world.crypto.randomBytes(32) }), `Cannot seal the secrets of ${identity.name}`);
+    sealed[identity.hostId] = mustVerify(
+      sealSecrets({ box, identity, bundle, secrets, ephemeralSeed: call.world.crypto.randomBytes(32) }),
+      `Cannot seal the secrets of ${identity.name}`,
+    );
   }
   return sealed;
 }

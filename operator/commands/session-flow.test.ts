@@ -37,7 +37,10 @@ test("a wrong setup token, a foreign hub and a strange key get nowhere", async (
   desk.intercept(async (request, send) => {
     const reply = await send();
     if (!request.url.endsWith("/challenges")) return reply;
-    return { ...reply, body: new TextEncoder().encode(JSON.stringify({ ...JSON.parse(new TextDecoder().decode(reply.body)), fleet_id: testFleet("two").root.payload.fleet_id })) };
+    return {
+      ...reply,
+      body: new TextEncoder().encode(JSON.stringify({ ...JSON.parse(new TextDecoder().decode(reply.body)), fleet_id: testFleet("two").root.payload.fleet_id })),
+    };
   });
   const foreign = await desk.run(`login --hub ${TEST_HUB_URL} ${pass}`);
   expect([foreign.code, foreign.stderr]).toEqual([7, expect.stringContaining("serves fleet")]);
@@ -65,7 +68,8 @@ test("a newer root comes down and is followed; a forked one stops the command", 
   const desk = await testWorkstation(hub);
   const second = testKey("second");
   const { key, root } = hub.fleet;
-  const next = (keys: readonly (typeof key)[], signers: readonly (typeof key)[], version = 2) => signPayload("root", rootPayload, { ...testRootPayload(keys, { fleet_id: root.payload.fleet_id }), version }, signers);
+  const next = (keys: readonly (typeof key)[], signers: readonly (typeof key)[], version = 2) =>
+    signPayload("root", rootPayload, { ...testRootPayload(keys, { fleet_id: root.payload.fleet_id }), version }, signers);
   const rotated = next([key, second], [key, second]);
   expect((await hub.ask("POST", "/api/v1/roots", { token: await hub.logIn(), body: { envelope: rotated } })).status).toBe(201);
   expect(JSON.parse((await desk.run("status -o json")).stdout)).toMatchObject({ rootVersion: 2 });
@@ -73,7 +77,12 @@ test("a newer root comes down and is followed; a forked one stops the command", 
   desk.intercept(async (request, send) => {
     const reply = await send();
     if (!request.url.endsWith("/roots")) return reply;
-    return { ...reply, body: new TextEncoder().encode(JSON.stringify({ apiVersion: "felhom/v1", kind: "RootList", items: [hub.fleet.rootEnvelope, rotated, next([evil], [evil], 3)] })) };
+    return {
+      ...reply,
+      body: new TextEncoder().encode(
+        JSON.stringify({ apiVersion: "felhom/v1", kind: "RootList", items: [hub.fleet.rootEnvelope, rotated, next([evil], [evil], 3)] }),
+      ),
+    };
   });
   const forked = await desk.run("status");
   expect([forked.code, forked.stderr]).toEqual([7, expect.stringContaining("Cannot take a newer root")]);
@@ -122,7 +131,9 @@ test("an answer that is not of the form is never taken for an empty one", async 
   using hub = await testHub();
   const desk = await testWorkstation(hub);
   for (const body of ["", "null", "[]", "{}", '{"items":{}}', '{"items":[{}]}', "<html>", '{"items":[{"host_id":"h-x"}]}']) {
-    desk.intercept((request, send) => (new URL(request.url).pathname.endsWith("/hosts") ? Promise.resolve({ status: 200, headers: {}, body: new TextEncoder().encode(body) }) : send()));
+    desk.intercept((request, send) =>
+      new URL(request.url).pathname.endsWith("/hosts") ? Promise.resolve({ status: 200, headers: {}, body: new TextEncoder().encode(body) }) : send(),
+    );
     const done = await desk.run("host list -o json");
     expect([body, done.code, done.stdout]).toEqual([body, 1, ""]);
     expect(JSON.parse(done.stderr).code).toBe("hub_nonsense");
@@ -143,7 +154,10 @@ test("following events goes on after the last one when the stream breaks, and en
   await hub.world.clock.advance(5_000);
   const done = await following;
   expect(done.code).toBe(130);
-  const events = done.stdout.trim().split("\n").map((line): { type: string; seq: number; event: string } => JSON.parse(line));
+  const events = done.stdout
+    .trim()
+    .split("\n")
+    .map((line): { type: string; seq: number; event: string } => JSON.parse(line));
   expect(events.map(({ event }) => event)).toEqual(["root.rotated", "host.enroll-requested"]);
   expect(events.every(({ type }) => type === "event")).toBe(true);
 });
@@ -151,8 +165,23 @@ test("following events goes on after the last one when the stream breaks, and en
 test("doctor names each part, and what to run for the one that is broken", async () => {
   using hub = await testHub();
   const desk = await testWorkstation(hub);
-  const checks = async () => JSON.parse((await desk.run("doctor --hub -o json")).stdout).checks.map(({ id, status }: { id: string; status: string }) => `${id} ${status}`);
-  expect(await checks()).toEqual(expect.arrayContaining(["vault ok", "context ok", "root ok", "reach ok", "tls ok", "ready ok", "session ok", "fleet ok", "clock ok", "backup warn", "bundle warn"]));
+  const checks = async () =>
+    JSON.parse((await desk.run("doctor --hub -o json")).stdout).checks.map(({ id, status }: { id: string; status: string }) => `${id} ${status}`);
+  expect(await checks()).toEqual(
+    expect.arrayContaining([
+      "vault ok",
+      "context ok",
+      "root ok",
+      "reach ok",
+      "tls ok",
+      "ready ok",
+      "session ok",
+      "fleet ok",
+      "clock ok",
+      "backup warn",
+      "bundle warn",
+    ]),
+  );
   desk.intercept((request, send) => (request.url.endsWith("/healthz") ? Promise.reject(new Fault("net_tls", "Cannot trust it")) : send()));
   expect(await checks()).toEqual(expect.arrayContaining(["tls fail", "fleet skipped", "bundle skipped"]));
   expect((await desk.run("doctor --hub")).code).toBe(1);

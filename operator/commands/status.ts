@@ -13,7 +13,16 @@ export const run: Run = async (call) => {
     kind: "FleetStatus",
     data: fleetStatusData(shown),
     human: () => fleetStatusText(shown),
-    next: hosts.pending > 0 ? "felhom host list --pending" : hosts.total === 0 ? "felhom join-code" : hosts.attention > 0 ? "felhom host list --attention" : shown.status.bundle === 0 ? "felhom publish DIR" : "felhom host list",
+    next:
+      hosts.pending > 0
+        ? "felhom host list --pending"
+        : hosts.total === 0
+          ? "felhom join-code"
+          : hosts.attention > 0
+            ? "felhom host list --attention"
+            : shown.status.bundle === 0
+              ? "felhom publish DIR"
+              : "felhom host list",
   });
   return problems(shown).length > 0 ? 7 : 0;
 };

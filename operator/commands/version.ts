@@ -6,6 +6,10 @@ import { versionLine } from "../version-line.ts";
 
 /** Only reached with options: the bare `felhom version` is answered before any of this is loaded (operator/mode.ts). */
 export const run: Run = (call) => {
-  present(call, { kind: "Version", data: { name: "felhom", version: VERSION, protocol: PROTOCOL, protocolMin: PROTOCOL_MIN, bun: Bun.version }, human: () => versionLine() });
+  present(call, {
+    kind: "Version",
+    data: { name: "felhom", version: VERSION, protocol: PROTOCOL, protocolMin: PROTOCOL_MIN, bun: Bun.version },
+    human: () => versionLine(),
+  });
   return Promise.resolve(0);
 };

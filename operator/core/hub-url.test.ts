@@ -15,7 +15,18 @@ test("https anywhere, http on this machine only, nothing but scheme, name and po
   expect(readHubUrl("hub.example.net")).toBe("https://hub.example.net");
   expect(readHubUrl("https://hub.example.net:8443/")).toBe("https://hub.example.net:8443");
   for (const local of ["http://127.0.0.1:80", "http://localhost:1", "http://[::1]:9"]) expect(refused(() => readHubUrl(local))).toBe(false);
-  for (const bad of ["http://hub.example.net", "http://127.evil.net", "ftp://x", "https://u:p@x", "https://x/path", "https://x?a", "https://x#a", "https://", "http://localhost.evil.net"]) expect([bad, refused(() => readHubUrl(bad))]).toEqual([bad, true]);
+  for (const bad of [
+    "http://hub.example.net",
+    "http://127.evil.net",
+    "ftp://x",
+    "https://u:p@x",
+    "https://x/path",
+    "https://x?a",
+    "https://x#a",
+    "https://",
+    "http://localhost.evil.net",
+  ])
+    expect([bad, refused(() => readHubUrl(bad))]).toEqual([bad, true]);
 });
 
 test("a pin is 43 letters, however it was copied", () => {

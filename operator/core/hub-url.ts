@@ -25,8 +25,16 @@ export function readPins(typed: readonly string[]): readonly string[] {
   return typed
     .flatMap((list) => list.split(","))
     .map((pin) => {
-      const plain = pin.trim().replace(/^sha256\//, "").replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-      if (fromBase64url(plain)?.byteLength !== 32) throw new Fault("bad_request", `Cannot read ${pin} as a pin`, { remedy: "It is 43 letters of base64url; the hub prints it when it starts, and felhom doctor --hub shows what it offers." });
+      const plain = pin
+        .trim()
+        .replace(/^sha256\//, "")
+        .replaceAll("+", "-")
+        .replaceAll("/", "_")
+        .replace(/=+$/, "");
+      if (fromBase64url(plain)?.byteLength !== 32)
+        throw new Fault("bad_request", `Cannot read ${pin} as a pin`, {
+          remedy: "It is 43 letters of base64url; the hub prints it when it starts, and felhom doctor --hub shows what it offers.",
+        });
       return plain;
     });
 }

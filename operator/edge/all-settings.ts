@@ -14,10 +14,16 @@ const ROLES: readonly ServiceRole[] = ["agent", "watchdog", "hub"];
 
 export async function allSettings(call: Call, asked: string): Promise<readonly RoleSetting[]> {
   const roles = asked === "" ? ROLES : ROLES.filter((role) => role === asked);
-  if (roles.length === 0) throw new Fault("bad_request", `Cannot show the settings of ${asked}: no such role`, { remedy: `One of ${Object.keys(ROLE_FIELDS).join(", ")}.` });
+  if (roles.length === 0)
+    throw new Fault("bad_request", `Cannot show the settings of ${asked}: no such role`, { remedy: `One of ${Object.keys(ROLE_FIELDS).join(", ")}.` });
   const file = optionText(call, "config");
-  if (file !== undefined && roles.length > 1) throw new Fault("bad_request", "Cannot read one file for three roles", { remedy: "Name the role: felhom config print hub --config FILE" });
+  if (file !== undefined && roles.length > 1)
+    throw new Fault("bad_request", "Cannot read one file for three roles", { remedy: "Name the role: felhom config print hub --config FILE" });
   const argv = file === undefined ? [] : ["--config", file.startsWith("/") ? file : `${call.cwd}/${file}`];
-  const all = await Promise.all(roles.map(async (role) => (await roleSettings(role, { argv, env: call.env, files: call.world.files, readFile: readSettingsFile })).origins.map((setting) => ({ ...setting, role }))));
+  const all = await Promise.all(
+    roles.map(async (role) =>
+      (await roleSettings(role, { argv, env: call.env, files: call.world.files, readFile: readSettingsFile })).origins.map((setting) => ({ ...setting, role })),
+    ),
+  );
   return all.flat();
 }

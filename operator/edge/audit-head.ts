@@ -23,7 +23,9 @@ export function readAuditHead(files: Files, home: string, fleetId: string): Audi
 
 export function writeAuditHead({ files, crypto }: Pick<World, "files" | "crypto">, home: string, fleetId: string, head: AuditAnchor): void {
   for (const dir of [home, `${home}/audit`]) if (files.stat("audit-head.dir", dir) === undefined) files.makeDir("audit-head.dir", dir, 0o700);
-  durableWrite(files, crypto, "audit-head.write", pathOf(home, fleetId), utf8(`${JSON.stringify({ v: 1, seq: head.seq, hash: head.hash })}\n`), { mode: 0o600 });
+  durableWrite(files, crypto, "audit-head.write", pathOf(home, fleetId), utf8(`${JSON.stringify({ v: 1, seq: head.seq, hash: head.hash })}\n`), {
+    mode: 0o600,
+  });
 }
 
 function pathOf(home: string, fleetId: string): string {

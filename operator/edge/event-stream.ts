@@ -14,19 +14,27 @@ const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 30_000 };
 
 export interface Follow {
   readonly query: Readonly<Record<string, string | number | undefined>>;
-  /** Told once per break, before the wait. */
+  /** Told once per outage, before the first wait, and when the stream is open again. */
   readonly onBreak: (error: unknown) => void;
+  readonly onBack: () => void;
 }
 
-export async function* followEvents(world: Pick<World, "clock" | "rng">, hub: HubConnection, { query, onBreak }: Follow): AsyncGenerator<EventItem> {
+export async function* followEvents(world: Pick<World, "clock" | "rng">, hub: HubConnection, { query, onBreak, onBack }: Follow): AsyncGenerator<EventItem> {
   const { stop } = hub.target;
   let lastSeq: number | undefined;
-  for (let failures = 0; !stop.aborted; ) {
+  let failures = 0;
+  while (!stop.aborted) {
     try {
-      const chunks = await hub.stream({ op: "hub.events.follow", path: "/api/v1/events/stream", query, headers: { accept: "text/event-stream", ...(lastSeq === undefined ? {} : { "last-event-id": String(lastSeq) }) } });
+      const chunks = await hub.stream({
+        op: "hub.events.follow",
+        path: "/api/v1/events/stream",
+        query,
+        headers: { accept: "text/event-stream", ...(lastSeq === undefined ? {} : { "last-event-id": String(lastSeq) }) },
+      });
+      if (failures > 0) onBack();
       const parser = new SseParser();
       for await (const chunk of chunks) {
-        failures = 0;
+        failures = 0; // only what arrives proves that it works
         for (const { data } of parser.push(chunk)) {
           const event = eventOf(data);
           if (event === undefined || (lastSeq !== undefined && event.seq <= lastSeq)) continue;
@@ -38,7 +46,8 @@ export async function* followEvents(world: Pick<World, "clock" | "rng">, hub: Hu
       onBreakUnlessStopped(undefined);
     } catch (error) {
       if (stop.aborted) return;
-      if (!isFault(error, "net_unreachable") && !isFault(error, "net_timeout") && !isFault(error, "unavailable") && !isFault(error, "rate_limited")) throw error;
+      if (!isFault(error, "net_unreachable") && !isFault(error, "net_timeout") && !isFault(error, "unavailable") && !isFault(error, "rate_limited"))
+        throw error;
       onBreakUnlessStopped(error);
     }
     await world.clock.sleep(backoffMs(RECONNECT_BACKOFF, failures, world.rng), stop);
@@ -46,7 +55,7 @@ export async function* followEvents(world: Pick<World, "clock" | "rng">, hub: Hu
   }
 
   function onBreakUnlessStopped(error: unknown): void {
-    if (!stop.aborted) onBreak(error);
+    if (!stop.aborted && failures === 0) onBreak(error);
   }
 }
 

@@ -24,7 +24,8 @@ export async function examineHub(call: Call): Promise<readonly Finding[]> {
   const workstation = new Workstation(call.world, call.globals.home);
   const findings: Finding[] = [vaultFinding(call)];
   const context = workstation.contextIfAny(call.globals.context);
-  if (context === undefined) return [...findings, { id: "context", title: "context", status: "fail", detail: "no hub is known on this workstation", fix: "felhom login --hub URL" }];
+  if (context === undefined)
+    return [...findings, { id: "context", title: "context", status: "fail", detail: "no hub is known on this workstation", fix: "felhom login --hub URL" }];
   findings.push({ id: "context", title: "context", status: "ok", detail: `${context.name}, ${context.hubUrl}` });
   const { roots, finding } = rootFinding(workstation, context, call.world.clock.wallMs());
   findings.push(finding);
@@ -36,7 +37,12 @@ export async function examineHub(call: Call): Promise<readonly Finding[]> {
   return [...findings, ...(await insideFindings(call, { context, roots, session }))];
 }
 
-const SKIPPED: readonly Finding[] = (["fleet", "clock", "hub parts", "backup", "bundle"] as const).map((title) => ({ id: title.replace(" ", "-"), title, status: "skipped", detail: "not looked at: it needs a hub that answers and a session" }));
+const SKIPPED: readonly Finding[] = (["fleet", "clock", "hub parts", "backup", "bundle"] as const).map((title) => ({
+  id: title.replace(" ", "-"),
+  title,
+  status: "skipped",
+  detail: "not looked at: it needs a hub that answers and a session",
+}));
 
 function vaultFinding(call: Call): Finding {
   return hasVault(call.world, call.globals.home)
@@ -51,7 +57,10 @@ function rootFinding(workstation: Workstation, context: HubContext, nowMs: numbe
     const { version, expires_at, fleet_name } = roots.newest.payload;
     const detail = `${fleet_name}, version ${version}, expires ${until(expires_at, nowMs)}`;
     if (expires_at <= nowMs) return { roots, finding: { ...at, status: "fail", detail, fix: "felhom trust rotate" } };
-    return { roots, finding: expires_at - nowMs < ROOT_SOON_MS ? { ...at, status: "warn", detail, fix: "felhom trust rotate" } : { ...at, status: "ok", detail } };
+    return {
+      roots,
+      finding: expires_at - nowMs < ROOT_SOON_MS ? { ...at, status: "warn", detail, fix: "felhom trust rotate" } : { ...at, status: "ok", detail },
+    };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return { roots: undefined, finding: { ...at, status: "fail", detail: error.message, ...(error.remedy === undefined ? {} : { fix: error.remedy }) } };
@@ -62,13 +71,40 @@ async function reach(call: Call, context: HubContext, roots: FleetRoots | undefi
   const pins = pinsOf(context, roots);
   const hub = connect(call, { url: context.hubUrl, pins });
   const startedMs = call.world.clock.monoMs();
-  const tls: Finding = { id: "tls", title: "tls", status: "ok", detail: context.hubUrl.startsWith("http:") ? "plain http on this machine" : pins.length > 0 ? "the pinned key" : "by the system's authorities; no pin" };
+  const tls: Finding = {
+    id: "tls",
+    title: "tls",
+    status: "ok",
+    detail: context.hubUrl.startsWith("http:") ? "plain http on this machine" : pins.length > 0 ? "the pinned key" : "by the system's authorities; no pin",
+  };
   try {
     await hub.reply({ op: "doctor.healthz", method: "GET", path: "/healthz" });
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    if (isFault(error, "net_tls")) return { ok: false, findings: [{ ...tls, status: "fail", detail: `the server's key is not the pinned one (${flatten(error)})`, fix: "Find out why before going on. If the hub got a new key: felhom login --hub URL --pin PIN" }] };
-    return { ok: false, findings: [{ id: "reach", title: "reach", status: "fail", detail: `no answer from ${context.hubUrl} (${flatten(error)})`, fix: "Is the hub running, and is the way to it open?" }] };
+    if (isFault(error, "net_tls"))
+      return {
+        ok: false,
+        findings: [
+          {
+            ...tls,
+            status: "fail",
+            detail: `the server's key is not the pinned one (${flatten(error)})`,
+            fix: "Find out why before going on. If the hub got a new key: felhom login --hub URL --pin PIN",
+          },
+        ],
+      };
+    return {
+      ok: false,
+      findings: [
+        {
+          id: "reach",
+          title: "reach",
+          status: "fail",
+          detail: `no answer from ${context.hubUrl} (${flatten(error)})`,
+          fix: "Is the hub running, and is the way to it open?",
+        },
+      ],
+    };
   }
   const findings: Finding[] = [{ id: "reach", title: "reach", status: "ok", detail: `answered in ${age(call.world.clock.monoMs() - startedMs)}` }, tls];
   try {
@@ -76,7 +112,13 @@ async function reach(call: Call, context: HubContext, roots: FleetRoots | undefi
     findings.push({ id: "ready", title: "ready", status: "ok", detail: "it can do its job" });
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    findings.push({ id: "ready", title: "ready", status: "fail", detail: `it says that it cannot do its job: ${error.message}`, fix: "Look at the hub's log." });
+    findings.push({
+      id: "ready",
+      title: "ready",
+      status: "fail",
+      detail: `it says that it cannot do its job: ${error.message}`,
+      fix: "Look at the hub's log.",
+    });
   }
   return { ok: true, findings };
 }
@@ -85,7 +127,8 @@ function sessionFinding(call: Call, context: HubContext, session: SavedSession |
   const nowMs = call.world.clock.wallMs();
   const at = { id: "session", title: "session" };
   if (session === undefined) return { ...at, status: "fail", detail: "you are not logged in", fix: `felhom login --context ${context.name}` };
-  if (session.expiresAt <= nowMs) return { ...at, status: "fail", detail: `expired ${ageOf(session.expiresAt, nowMs)} ago`, fix: `felhom login --context ${context.name}` };
+  if (session.expiresAt <= nowMs)
+    return { ...at, status: "fail", detail: `expired ${ageOf(session.expiresAt, nowMs)} ago`, fix: `felhom login --context ${context.name}` };
   return { ...at, status: "ok", detail: `${session.role}, ends ${until(session.expiresAt, nowMs)}` };
 }
 
@@ -105,30 +148,61 @@ async function insideFindings(call: Call, { context, roots, session }: Inside): 
     return [{ id: "status", title: "status", status: "fail", detail: error.message, fix: error.remedy ?? `felhom login --context ${context.name}` }];
   }
   const nowMs = call.world.clock.wallMs();
-  return [fleetFinding(status, roots), clockFinding(status, nowMs), versionFinding(status), ...partFindings(status), backupFinding(status, nowMs), await bundleFinding(call, hub, roots)];
+  return [
+    fleetFinding(status, roots),
+    clockFinding(status, nowMs),
+    versionFinding(status),
+    ...partFindings(status),
+    backupFinding(status, nowMs),
+    await bundleFinding(call, hub, roots),
+  ];
 }
 
 function fleetFinding(status: HubStatus, roots: FleetRoots): Finding {
   const at = { id: "fleet", title: "fleet" };
-  if (status.fleet_id !== roots.fleetId) return { ...at, status: "fail", detail: `it serves ${status.fleet_id ?? "no fleet"}, this context pins ${roots.fleetId}` };
+  if (status.fleet_id !== roots.fleetId)
+    return { ...at, status: "fail", detail: `it serves ${status.fleet_id ?? "no fleet"}, this context pins ${roots.fleetId}` };
   const held = roots.newest.payload.version;
-  if (status.root_version < held) return { ...at, status: "fail", detail: `it has root ${status.root_version}, version ${held} is known here`, fix: "felhom login brings the newer root to the hub" };
+  if (status.root_version < held)
+    return {
+      ...at,
+      status: "fail",
+      detail: `it has root ${status.root_version}, version ${held} is known here`,
+      fix: "felhom login brings the newer root to the hub",
+    };
   return { ...at, status: "ok", detail: `root ${status.root_version}, ${status.hosts.total} hosts, ${status.hosts.attention} need attention` };
 }
 
 function clockFinding(status: HubStatus, nowMs: number): Finding {
   const skewMs = status.now - nowMs;
   const at = { id: "clock", title: "clock" };
-  return Math.abs(skewMs) > SKEW_MS_MAX ? { ...at, status: "fail", detail: `the hub is ${age(Math.abs(skewMs))} ${skewMs > 0 ? "ahead" : "behind"}`, fix: "Set the clocks; chronyc tracking or timedatectl tell more." } : { ...at, status: "ok", detail: `within ${age(Math.abs(skewMs))} of the hub's` };
+  return Math.abs(skewMs) > SKEW_MS_MAX
+    ? {
+        ...at,
+        status: "fail",
+        detail: `the hub is ${age(Math.abs(skewMs))} ${skewMs > 0 ? "ahead" : "behind"}`,
+        fix: "Set the clocks; chronyc tracking or timedatectl tell more.",
+      }
+    : { ...at, status: "ok", detail: `within ${age(Math.abs(skewMs))} of the hub's` };
 }
 
 function versionFinding(status: HubStatus): Finding {
   const same = status.version === VERSION;
-  return { id: "version", title: "version", status: same ? "ok" : "warn", detail: same ? `${VERSION}, as the hub` : `${VERSION} here, ${status.version} at the hub` };
+  return {
+    id: "version",
+    title: "version",
+    status: same ? "ok" : "warn",
+    detail: same ? `${VERSION}, as the hub` : `${VERSION} here, ${status.version} at the hub`,
+  };
 }
 
 function partFindings(status: HubStatus): readonly Finding[] {
-  return status.checks.map(({ name, is, because }) => ({ id: `hub.${name}`, title: name.slice(0, 14), status: is === "healthy" ? "ok" : is === "degraded" ? "warn" : "fail", detail: because === null ? is : `${is}: ${because}` }));
+  return status.checks.map(({ name, is, because }) => ({
+    id: `hub.${name}`,
+    title: name.slice(0, 14),
+    status: is === "healthy" ? "ok" : is === "degraded" ? "warn" : "fail",
+    detail: because === null ? is : `${is}: ${because}`,
+  }));
 }
 
 function backupFinding(status: HubStatus, nowMs: number): Finding {
@@ -147,10 +221,11 @@ async function bundleFinding(call: Call, hub: ReturnType<typeof connect>, roots:
     const { payload } = await verifiedBundle({ hub, root: roots.newest }, newest.version);
     const nowMs = call.world.clock.wallMs();
     const detail = `${payload.version} verified, expires ${until(payload.expires_at, nowMs)} (${isoTime(payload.expires_at)})`;
-    return payload.expires_at - nowMs < BUNDLE_SOON_MS ? { ...at, status: payload.expires_at <= nowMs ? "fail" : "warn", detail, fix: "felhom publish: new boxes take in no expired bundle" } : { ...at, status: "ok", detail };
+    return payload.expires_at - nowMs < BUNDLE_SOON_MS
+      ? { ...at, status: payload.expires_at <= nowMs ? "fail" : "warn", detail, fix: "felhom publish: new boxes take in no expired bundle" }
+      : { ...at, status: "ok", detail };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return { ...at, status: "fail", detail: error.message, ...(error.remedy === undefined ? {} : { fix: error.remedy }) };
   }
 }
-

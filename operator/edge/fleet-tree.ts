@@ -18,7 +18,8 @@ export function hashFleet(files: Files, dir: string): Checked<FleetTree> {
   const listed = listFleet(files, dir);
   if (!listed.ok) return listed;
   const bytes = listed.value.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > BUNDLE_BYTES_MAX) return faulty({ file: dir, line: 0, path: "", message: `the fleet has ${bytes} bytes, at most ${BUNDLE_BYTES_MAX} go into a bundle` });
+  if (bytes > BUNDLE_BYTES_MAX)
+    return faulty({ file: dir, line: 0, path: "", message: `the fleet has ${bytes} bytes, at most ${BUNDLE_BYTES_MAX} go into a bundle` });
   const read = (path: string): Uint8Array => files.read("publish.read", `${dir}/${path}`, { bytesMax: FILE_BYTES_MAX });
   const hashed = listed.value.map(({ path, mode }) => {
     const content = read(path);
@@ -31,5 +32,7 @@ export function hashFleet(files: Files, dir: string): Checked<FleetTree> {
 export function fleetFault(faults: readonly { readonly file: string; readonly line: number; readonly message: string }[], dir: string): Fault {
   const [first] = faults;
   const where = first === undefined ? "" : `${first.file}${first.line === 0 ? "" : `:${first.line}`}: ${first.message}`;
-  return new Fault("bad_request", `Cannot use the fleet directory ${dir}: ${where}${faults.length > 1 ? `, and ${faults.length - 1} more` : ""}`, { remedy: `felhom check ${dir} shows all of them.` });
+  return new Fault("bad_request", `Cannot use the fleet directory ${dir}: ${where}${faults.length > 1 ? `, and ${faults.length - 1} more` : ""}`, {
+    remedy: `felhom check ${dir} shows all of them.`,
+  });
 }

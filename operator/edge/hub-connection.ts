@@ -124,7 +124,9 @@ function mayRepeat(method: NetRequest["method"], error: unknown, attempt: number
 }
 
 function queryText(query: Asked<z.ZodMiniType>["query"]): string {
-  const pairs = Object.entries(query ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [`${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`]));
+  const pairs = Object.entries(query ?? {}).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`],
+  );
   return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
 }
 
@@ -133,7 +135,11 @@ function decoded<S extends z.ZodMiniType>(asked: Asked<S>, reply: NetReply): z.i
   const result = z.safeParse(asked.reply, json);
   if (result.success) return result.data;
   const where = result.error.issues[0];
-  throw new Fault("hub_nonsense", `Cannot read the hub's answer to ${asked.op}: ${where === undefined ? "not of the agreed form" : `${where.path.join(".")} ${where.message}`}`, { facts: { status: reply.status } });
+  throw new Fault(
+    "hub_nonsense",
+    `Cannot read the hub's answer to ${asked.op}: ${where === undefined ? "not of the agreed form" : `${where.path.join(".")} ${where.message}`}`,
+    { facts: { status: reply.status } },
+  );
 }
 
 /** Single things come as `{ apiVersion, kind, item }`; lists keep their `items` and `next`. */
@@ -158,8 +164,12 @@ export function problemFault(asked: { readonly op: string }, reply: NetReply, ta
   const retryAfterS = said?.retry_after_s ?? (Number.isFinite(header) && header >= 0 ? header : undefined);
   const detail = said === undefined ? `the hub at ${target.url} answered ${reply.status} to ${asked.op}` : (said.detail ?? said.title);
   const cause = said !== undefined && code === "refused" ? ` (${said.code})` : "";
-  return new Fault(code, /^Cannot /.test(detail) ? detail + cause : `Cannot do that: ${detail}${cause}`, {
-    facts: { status: reply.status, ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }), ...(said === undefined ? {} : { hub_code: said.code }) },
+  return new Fault(code, detail.startsWith("Cannot ") ? detail + cause : `Cannot do that: ${detail}${cause}`, {
+    facts: {
+      status: reply.status,
+      ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
+      ...(said === undefined ? {} : { hub_code: said.code }),
+    },
     ...(said?.remedy === undefined ? {} : { remedy: said.remedy }),
   });
 }
@@ -181,9 +191,15 @@ function codeOfStatus(status: number): FaultCode {
 
 /** Network faults name the hub, so that the screen does. */
 function explained(error: unknown, asked: { readonly op: string }, target: Target): unknown {
-  if (isFault(error, "net_unreachable")) return new Fault("net_unreachable", `Cannot reach the hub: no connection to ${target.url}`, { cause: error, facts: { ...error.facts, op: asked.op } });
-  if (isFault(error, "net_timeout")) return new Fault("net_timeout", `Cannot reach the hub: no answer from ${target.url} in time`, { cause: error, facts: { ...error.facts, op: asked.op } });
-  if (isFault(error, "net_tls")) return new Fault("net_tls", `Cannot trust the hub: the key of ${target.url} is not the pinned one`, { cause: error, facts: { ...error.facts, op: asked.op } });
+  if (isFault(error, "net_unreachable"))
+    return new Fault("net_unreachable", `Cannot reach the hub: no connection to ${target.url}`, { cause: error, facts: { ...error.facts, op: asked.op } });
+  if (isFault(error, "net_timeout"))
+    return new Fault("net_timeout", `Cannot reach the hub: no answer from ${target.url} in time`, { cause: error, facts: { ...error.facts, op: asked.op } });
+  if (isFault(error, "net_tls"))
+    return new Fault("net_tls", `Cannot trust the hub: the key of ${target.url} is not the pinned one`, {
+      cause: error,
+      facts: { ...error.facts, op: asked.op },
+    });
   return error;
 }
 

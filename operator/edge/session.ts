@@ -29,14 +29,18 @@ export async function openSession(call: Call, options: SessionOptions = {}): Pro
   const saved = workstation.session(context.name);
   const again = loginCommand(call, context);
   if (saved === undefined) throw new Fault("unauthenticated", `Cannot talk to ${context.name}: you are not logged in`, { remedy: again });
-  if (saved.hubUrl !== context.hubUrl) throw new Fault("unauthenticated", `Cannot use the session of ${context.name}: it is with another hub`, { remedy: again });
+  if (saved.hubUrl !== context.hubUrl)
+    throw new Fault("unauthenticated", `Cannot use the session of ${context.name}: it is with another hub`, { remedy: again });
   if (saved.expiresAt <= nowMs) throw new Fault("unauthenticated", `Cannot talk to ${context.name}: your session has expired`, { remedy: again });
   const hub = connect(call, { url: context.hubUrl, pins: pinsOf(context, roots), token: saved.token });
   const newest = options.roots === "held" ? roots : workstation.extendRoots(context.fleetId, await getRoots(hub));
   return { hub, root: newest.newest, context, nowMs };
 }
 
-export function connect(call: Pick<Call, "world" | "globals" | "terminal">, to: { readonly url: string; readonly pins: readonly string[]; readonly token?: string | undefined }): HubConnection {
+export function connect(
+  call: Pick<Call, "world" | "globals" | "terminal">,
+  to: { readonly url: string; readonly pins: readonly string[]; readonly token?: string | undefined },
+): HubConnection {
   return new HubConnection(call.world, { url: to.url, pins: to.pins, token: to.token, timeoutMs: call.globals.timeoutMs, stop: call.terminal.interrupted });
 }
 

@@ -18,6 +18,10 @@ export async function signersFor(call: Call, { root }: { readonly root: TrustedR
   return signersFrom(call, await unlocked(call), { root, role });
 }
 
-export function signersFrom(call: Pick<Call, "options">, contents: VaultContents, asked: { readonly root: TrustedRoot; readonly role: Role }): readonly SigningKey[] {
+export function signersFrom(
+  call: Pick<Call, "options">,
+  contents: VaultContents,
+  asked: { readonly root: TrustedRoot; readonly role: Role },
+): readonly SigningKey[] {
   return chooseSigners(keysOf(contents), { ...asked, names: optionList(call, "key") });
 }

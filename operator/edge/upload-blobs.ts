@@ -24,7 +24,11 @@ export async function planUpload(hub: HubConnection, blobs: readonly Blob[]): Pr
   const unique = [...new Map(blobs.map((blob) => [blob.sha256, blob])).values()];
   const missing = new Set<string>();
   for (let at = 0; at < unique.length; at += ASKED_AT_ONCE) {
-    for (const sha256 of await missingBlobs(hub, unique.slice(at, at + ASKED_AT_ONCE).map((blob) => blob.sha256))) missing.add(sha256);
+    for (const sha256 of await missingBlobs(
+      hub,
+      unique.slice(at, at + ASKED_AT_ONCE).map((blob) => blob.sha256),
+    ))
+      missing.add(sha256);
   }
   const wanted = unique.filter(({ sha256 }) => missing.has(sha256));
   return { blobs: wanted, bytes: wanted.reduce((sum, { size }) => sum + size, 0) };
@@ -33,7 +37,8 @@ export async function planUpload(hub: HubConnection, blobs: readonly Blob[]): Pr
 export async function upload(hub: HubConnection, plan: UploadPlan, onBytes: (bytes: number) => void): Promise<void> {
   await inParallel(plan.blobs, UPLOADS_AT_ONCE, async (blob) => {
     const bytes = blob.read();
-    if (sha256Hex(bytes) !== blob.sha256) throw new Fault("conflict", `Cannot publish ${blob.path}: it changed while it was being published`, { remedy: "Run the command again." });
+    if (sha256Hex(bytes) !== blob.sha256)
+      throw new Fault("conflict", `Cannot publish ${blob.path}: it changed while it was being published`, { remedy: "Run the command again." });
     await uploadBlob(hub, blob.sha256, bytes);
     onBytes(blob.size);
   });

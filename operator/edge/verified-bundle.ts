@@ -14,8 +14,13 @@ export interface VerifiedBundle {
 
 export async function verifiedBundle({ hub, root }: Pick<Session, "hub" | "root">, version: number): Promise<VerifiedBundle> {
   const detail = await getBundle(hub, version);
-  const payload = mustVerify(verifyHeldBundle({ envelope: detail.envelope, root }), `Cannot believe the hub about bundle ${version}`, "felhom trust show lists the keys that may sign bundles.");
-  if (payload.version !== version) throw new Fault("refused", `Cannot believe the hub about bundle ${version}: it gave bundle ${payload.version}`, { facts: { refusal: "version_step" } });
+  const payload = mustVerify(
+    verifyHeldBundle({ envelope: detail.envelope, root }),
+    `Cannot believe the hub about bundle ${version}`,
+    "felhom trust show lists the keys that may sign bundles.",
+  );
+  if (payload.version !== version)
+    throw new Fault("refused", `Cannot believe the hub about bundle ${version}: it gave bundle ${payload.version}`, { facts: { refusal: "version_step" } });
   return { payload, detail };
 }
 

@@ -31,7 +31,10 @@ export function serviceCommands(role: ServiceRole): readonly Command[] {
       path: [role],
       ...ABOUT[role],
       args: [],
-      options: [{ name: "config", value: "FILE", summary: `Read settings from this file instead of ${SETTINGS_FILE[role]}` }, ...Object.entries(ROLE_FIELDS[role]).map(([key, field]) => settingOption(key, field))],
+      options: [
+        { name: "config", value: "FILE", summary: `Read settings from this file instead of ${SETTINGS_FILE[role]}` },
+        ...Object.entries(ROLE_FIELDS[role]).map(([key, field]) => settingOption(key, field)),
+      ],
       mutates: false,
       load: () => Promise.reject(new Fault("bad_request", `Cannot start the ${role} here`, { remedy: `felhom ${role}, as the first word` })),
     },

@@ -54,7 +54,16 @@ export function byteSize(bytes: number): string {
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d{1,6})(ms|s|m|min|h|d|w|y)$/.exec(text.trim());
   if (match === null) return undefined;
-  const sizes: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000, y: 365 * 86_400_000 };
+  const sizes: Readonly<Record<string, number>> = {
+    ms: 1,
+    s: 1_000,
+    m: 60_000,
+    min: 60_000,
+    h: 3_600_000,
+    d: 86_400_000,
+    w: 7 * 86_400_000,
+    y: 365 * 86_400_000,
+  };
   return Number(match[1]) * (sizes[match[2] ?? ""] ?? 0);
 }
 

@@ -21,7 +21,11 @@ export function paint(terminal: Pick<Terminal, "colour">, style: Style, text: st
 }
 
 /** cli.md rule 3 and no-color.org: a flag wins; else only on a terminal that can, when NO_COLOR is absent or empty. */
-export function wantsColour(asked: { readonly flag: string | undefined; readonly env: Readonly<Record<string, string | undefined>>; readonly isTty: boolean }): boolean {
+export function wantsColour(asked: {
+  readonly flag: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isTty: boolean;
+}): boolean {
   if (asked.flag === "always") return true;
   if (asked.flag === "never") return false;
   return asked.isTty && (asked.env["NO_COLOR"] ?? "") === "" && asked.env["TERM"] !== "dumb";

@@ -4,8 +4,16 @@ import { DEFAULT_GLOBALS, fakeTerminal } from "../sim/fake-terminal.ts";
 import type { Call, Globals } from "./command.ts";
 import { confirm, confirmName } from "./confirm.ts";
 
-const call = (globals: Partial<Globals>, answers: readonly string[] | undefined, options: Call["options"] = {}) => ({ globals: { ...DEFAULT_GLOBALS, ...globals }, terminal: fakeTerminal(answers === undefined ? {} : { answers }), options });
-const outcome = (asked: Promise<void>): Promise<string> => asked.then(() => "goes on", (error: unknown) => (error instanceof Fault ? error.code : String(error)));
+const call = (globals: Partial<Globals>, answers: readonly string[] | undefined, options: Call["options"] = {}) => ({
+  globals: { ...DEFAULT_GLOBALS, ...globals },
+  terminal: fakeTerminal(answers === undefined ? {} : { answers }),
+  options,
+});
+const outcome = (asked: Promise<void>): Promise<string> =>
+  asked.then(
+    () => "goes on",
+    (error: unknown) => (error instanceof Fault ? error.code : String(error)),
+  );
 
 test("a question that is not answered with yes is answered with no", async () => {
   for (const yes of ["y", "yes", "Y", " YES "]) expect(await outcome(confirm(call({}, [yes]), "?"))).toBe("goes on");

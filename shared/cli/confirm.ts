@@ -20,7 +20,9 @@ export async function confirmName(call: Asking, asked: { readonly question: stri
   const given = call.options["confirm"];
   if (typeof given === "string") {
     if (given === asked.name) return;
-    throw new Fault("bad_request", `Cannot go on: --confirm says ${escapeUntrusted(given)}, but this is about ${escapeUntrusted(asked.name)}`, { remedy: "Nothing was changed. Look again at what you want to do." });
+    throw new Fault("bad_request", `Cannot go on: --confirm says ${escapeUntrusted(given)}, but this is about ${escapeUntrusted(asked.name)}`, {
+      remedy: "Nothing was changed. Look again at what you want to do.",
+    });
   }
   mayAsk(call, `--confirm ${asked.name}`);
   const answer = (await call.terminal.ask(`${asked.question}\nType ${escapeUntrusted(asked.name)} to go on, or nothing to leave: `)).trim();

@@ -23,7 +23,8 @@ const TITLE_CELLS = 14;
 export function doctorText(findings: readonly Finding[], terminal: Pick<Terminal, "unicode" | "colour" | "columns" | "outIsTty">): string {
   const indent = " ".repeat(TITLE_CELLS + 6);
   const room = terminal.outIsTty ? Math.max(24, terminal.columns - indent.length) : Number.POSITIVE_INFINITY;
-  const wrapped = (text: string): string => (Number.isFinite(room) ? Bun.wrapAnsi(escapeUntrusted(text), room, { hard: true, trim: true }).replaceAll("\n", `\n${indent}`) : escapeUntrusted(text));
+  const wrapped = (text: string): string =>
+    Number.isFinite(room) ? Bun.wrapAnsi(escapeUntrusted(text), room, { hard: true, trim: true }).replaceAll("\n", `\n${indent}`) : escapeUntrusted(text);
   const lines = findings.flatMap(({ title, status, detail, fix }) => [
     `  ${paint(terminal, STYLES[status], glyph(terminal, GLYPHS[status]))} ${title.padEnd(TITLE_CELLS)}  ${wrapped(detail)}`,
     ...(fix === undefined ? [] : [`${indent}${paint(terminal, "quiet", terminal.unicode ? "→" : "->")} ${wrapped(fix)}`]),
@@ -33,7 +34,12 @@ export function doctorText(findings: readonly Finding[], terminal: Pick<Terminal
 }
 
 export function doctorData(role: string, findings: readonly Finding[]): Readonly<Record<string, unknown>> {
-  return { role, checks: findings.map(({ id, status, detail, fix }) => ({ id, status, detail, fix: fix ?? null })), fail: of(findings, "fail"), warn: of(findings, "warn") };
+  return {
+    role,
+    checks: findings.map(({ id, status, detail, fix }) => ({ id, status, detail, fix: fix ?? null })),
+    fail: of(findings, "fail"),
+    warn: of(findings, "warn"),
+  };
 }
 
 /** What is only worth a look does not fail a script. */

@@ -20,7 +20,9 @@ test("an error says what failed, why, what to run, and its code, on stderr", () 
 });
 
 test("its own remedy goes before the usual one, and a message that says it all has no why", () => {
-  expect(screen(new Fault("bad_request", "Cannot run felhom x", { remedy: "Did you mean felhom y?" })).err).toBe("✗ Cannot run felhom x\n  next  Did you mean felhom y?\n  code  bad_request, exit 2\n");
+  expect(screen(new Fault("bad_request", "Cannot run felhom x", { remedy: "Did you mean felhom y?" })).err).toBe(
+    "✗ Cannot run felhom x\n  next  Did you mean felhom y?\n  code  bad_request, exit 2\n",
+  );
 });
 
 test("hostile text inside a fault is shown, not obeyed", () => {
@@ -31,7 +33,17 @@ test("hostile text inside a fault is shown, not obeyed", () => {
 test("json errors are one object on stderr in the fields of a problem", () => {
   const { out, err, code } = screen(new Fault("conflict", "Cannot write", { facts: { generation: 3 } }), { output: "json" });
   expect([out, code]).toEqual(["", 9]);
-  expect(JSON.parse(err)).toEqual({ apiVersion: "felhom/v1", kind: "Error", generatedAt: "1970-01-01T00:00:00Z", code: "conflict", title: "Cannot write", detail: "", remedy: "Look at it again, then repeat the command.", facts: { generation: 3 }, exit: 9 });
+  expect(JSON.parse(err)).toEqual({
+    apiVersion: "felhom/v1",
+    kind: "Error",
+    generatedAt: "1970-01-01T00:00:00Z",
+    code: "conflict",
+    title: "Cannot write",
+    detail: "",
+    remedy: "Look at it again, then repeat the command.",
+    facts: { generation: 3 },
+    exit: 9,
+  });
   expect(JSON.parse(screen(new Fault("conflict", "x"), { output: "jsonl" }).err).type).toBe("error");
 });
 

@@ -12,7 +12,10 @@ import { API_VERSION } from "./present.ts";
  * The one place where an error becomes text: what failed, why, what to run next, and the stable code. Goes to stderr, so a pipe
  * never takes an error for an answer. Machine forms get one JSON object there, in the fields of an RFC 9457 problem.
  */
-export function faultScreen(error: unknown, shown: { readonly globals: Pick<Globals, "output" | "debug">; readonly terminal: Terminal; readonly nowMs: number }): ExitCode {
+export function faultScreen(
+  error: unknown,
+  shown: { readonly globals: Pick<Globals, "output" | "debug">; readonly terminal: Terminal; readonly nowMs: number },
+): ExitCode {
   const { terminal, globals } = shown;
   const known = error instanceof Fault;
   const code = known ? error.code : "defect";
@@ -21,7 +24,18 @@ export function faultScreen(error: unknown, shown: { readonly globals: Pick<Glob
   const why = known ? [EXPLAINED.test(error.code) ? FAULTS[error.code].means : "", causeText(error)].filter((part) => part !== "").join(" ") : flatten(error);
   const remedy = known ? (error.remedy ?? REMEDIES[error.code]) : "Run the same command with --debug and report what it prints.";
   if (globals.output !== "table" && globals.output !== "wide") {
-    const body = { apiVersion: API_VERSION, kind: "Error", generatedAt: isoTime(shown.nowMs), code, title, detail: why, remedy, facts: known ? error.facts : undefined, exit, trace: globals.debug && error instanceof Error ? error.stack : undefined };
+    const body = {
+      apiVersion: API_VERSION,
+      kind: "Error",
+      generatedAt: isoTime(shown.nowMs),
+      code,
+      title,
+      detail: why,
+      remedy,
+      facts: known ? error.facts : undefined,
+      exit,
+      trace: globals.debug && error instanceof Error ? error.stack : undefined,
+    };
     terminal.err(`${safeJson(globals.output === "jsonl" ? { type: "error", ...body } : body)}\n`);
     return exit;
   }
@@ -66,7 +80,8 @@ function causeText(error: Fault): string {
 
 function causes(error: Error): readonly string[] {
   const lines: string[] = [];
-  for (let at: unknown = error.cause, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth += 1) lines.push(`caused by ${escapeLines(at.stack ?? String(at))}`);
+  for (let at: unknown = error.cause, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth += 1)
+    lines.push(`caused by ${escapeLines(at.stack ?? String(at))}`);
   return lines;
 }
 

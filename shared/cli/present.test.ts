@@ -4,7 +4,18 @@ import { testWorld } from "../sim/test-world.ts";
 import type { Globals } from "./command.ts";
 import { hint, present, presentLine, type Answer } from "./present.ts";
 
-const LIST: Answer = { kind: "HostList", data: { items: [{ name: "a", id: "h-1" }, { name: "b\u001b", id: "h-2" }], summary: { ok: 2 } }, human: () => "  text", next: "felhom status" };
+const LIST: Answer = {
+  kind: "HostList",
+  data: {
+    items: [
+      { name: "a", id: "h-1" },
+      { name: "b\u001b", id: "h-2" },
+    ],
+    summary: { ok: 2 },
+  },
+  human: () => "  text",
+  next: "felhom status",
+};
 const ONE: Answer = { kind: "BundleDiff", data: { version: 3, note: "no" }, human: () => "one" };
 
 function shown(answer: Answer, globals: Partial<Globals>): { readonly out: string; readonly err: string } {
@@ -22,18 +33,29 @@ test("people get text on stdout and the next command on stderr", () => {
 test("json carries version, kind and time, and no hint", () => {
   const { out, err } = shown(LIST, { output: "json" });
   expect(err).toBe("");
-  expect(JSON.parse(out)).toEqual({ apiVersion: "felhom/v1", kind: "HostList", generatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/), items: [{ name: "a", id: "h-1" }, { name: "b\u001b", id: "h-2" }], summary: { ok: 2 } });
+  expect(JSON.parse(out)).toEqual({
+    apiVersion: "felhom/v1",
+    kind: "HostList",
+    generatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    items: [
+      { name: "a", id: "h-1" },
+      { name: "b\u001b", id: "h-2" },
+    ],
+    summary: { ok: 2 },
+  });
   expect(out).not.toContain("\u001b");
 });
 
 test("jsonl has a type on each line and the summary last", () => {
-  expect(shown(LIST, { output: "jsonl" }).out).toBe('{"type":"host","name":"a","id":"h-1"}\n{"type":"host","name":"b\\u001b","id":"h-2"}\n{"type":"summary","count":2,"ok":2}\n');
+  expect(shown(LIST, { output: "jsonl" }).out).toBe(
+    '{"type":"host","name":"a","id":"h-1"}\n{"type":"host","name":"b\\u001b","id":"h-2"}\n{"type":"summary","count":2,"ok":2}\n',
+  );
   expect(shown(ONE, { output: "jsonl" }).out).toBe('{"type":"bundle-diff","version":3,"note":"no"}\n');
 });
 
 test("names are one a line, and yaml quotes what yaml readers twist", () => {
   expect(shown(LIST, { output: "name" }).out).toBe("a\nb\\u001b\n");
-  expect(shown(ONE, { output: "yaml" }).out).toContain('kind: BundleDiff\n');
+  expect(shown(ONE, { output: "yaml" }).out).toContain("kind: BundleDiff\n");
   expect(shown(ONE, { output: "yaml" }).out).toContain('note: "no"\n');
 });
 

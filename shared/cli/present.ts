@@ -46,7 +46,10 @@ export function present(call: Pick<Call, "globals" | "terminal" | "world">, answ
 }
 
 /** One line of a stream (`event follow`, progress for machines): jsonl whenever a machine form is asked for. */
-export function presentLine(call: Pick<Call, "globals" | "terminal">, line: { readonly type: string; readonly data: Readonly<Record<string, unknown>>; readonly human: () => string }): void {
+export function presentLine(
+  call: Pick<Call, "globals" | "terminal">,
+  line: { readonly type: string; readonly data: Readonly<Record<string, unknown>>; readonly human: () => string },
+): void {
   const { output } = call.globals;
   call.terminal.out(`${output === "table" || output === "wide" ? line.human() : safeJson({ type: line.type, ...line.data })}\n`);
 }
@@ -88,7 +91,7 @@ function namesOf(answer: Answer): readonly string[] {
   const of = (item: unknown): string => {
     if (!isRecord(item)) return String(item);
     const name = item["name"] ?? item["id"] ?? item["version"] ?? item["seq"];
-    return name === undefined ? "" : String(name);
+    return typeof name === "string" || typeof name === "number" ? String(name) : "";
   };
   return (Array.isArray(items) ? items.map(of) : [of(answer.data)]).filter((name) => name !== "");
 }

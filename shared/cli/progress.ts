@@ -14,7 +14,10 @@ export interface Progress {
 const BAR_CELLS = 24;
 const ERASE_LINE = "\r\u001b[2K";
 
-export function progress(terminal: Terminal, options: { readonly label: string; readonly total: number; readonly quiet: boolean; readonly amount?: (value: number) => string }): Progress {
+export function progress(
+  terminal: Terminal,
+  options: { readonly label: string; readonly total: number; readonly quiet: boolean; readonly amount?: (value: number) => string },
+): Progress {
   const amount = options.amount ?? String;
   const live = !options.quiet && terminal.errIsTty === true;
   let soFar = 0;

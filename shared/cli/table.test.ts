@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import { fields, fit, table, truncate } from "./table.ts";
 
 const PLAIN = { outIsTty: true, columns: 80, colour: false, unicode: true };
-const COLUMNS = [{ title: "HOST", flex: true }, { title: "N", align: "right" as const }, { title: "HUB", drop: 1 }, { title: "NOTE", flex: true, least: 10 }];
+const COLUMNS = [
+  { title: "HOST", flex: true },
+  { title: "N", align: "right" as const },
+  { title: "HUB", drop: 1 },
+  { title: "NOTE", flex: true, least: 10 },
+];
 const ROWS = [
   ["kovacs-1", 3, "a", "short"],
   ["a-host-with-a-rather-long-name-indeed", 12, "b", "nginx.conf was edited by hand at three in the morning by somebody who is not here any more"],
@@ -30,7 +35,14 @@ test("a droppable column goes before a flexible one gets too short", () => {
 });
 
 test("wide letters count as two cells", () => {
-  const lines = table([{ title: "A" }, { title: "B" }], [["漢字", "x"], ["ab", "y"]], PLAIN).split("\n");
+  const lines = table(
+    [{ title: "A" }, { title: "B" }],
+    [
+      ["漢字", "x"],
+      ["ab", "y"],
+    ],
+    PLAIN,
+  ).split("\n");
   expect(lines[1]).toBe("  漢字  x");
   expect(lines[2]).toBe("  ab    y");
 });
@@ -61,7 +73,14 @@ test("widths never go below what a column asks for", () => {
 });
 
 test("fields wrap under their value and leave out what is not there", () => {
-  const text = fields([["name", "x"], ["long one", "word ".repeat(30).trim()], ["gone", undefined]], { ...PLAIN, columns: 40 });
+  const text = fields(
+    [
+      ["name", "x"],
+      ["long one", "word ".repeat(30).trim()],
+      ["gone", undefined],
+    ],
+    { ...PLAIN, columns: 40 },
+  );
   expect(text.split("\n")[0]).toBe("  name      x");
   expect(text.split("\n")[2]?.startsWith("            word")).toBe(true);
   expect(text).not.toContain("gone");

@@ -40,8 +40,16 @@ export function table(columns: readonly Column[], rows: readonly (readonly Cell[
     });
     return `${INDENT}${parts.join(GAP)}`.replace(/ +$/, "");
   };
-  const head = line(columns.map((column) => column.title), columns.map(() => "quiet"));
-  const body = rows.map((row, index) => line(texts[index] ?? [], columns.map((_, at) => cellStyle(row[at]))));
+  const head = line(
+    columns.map((column) => column.title),
+    columns.map(() => "quiet"),
+  );
+  const body = rows.map((row, index) =>
+    line(
+      texts[index] ?? [],
+      columns.map((_, at) => cellStyle(row[at])),
+    ),
+  );
   return [head, ...body].join("\n");
 }
 
@@ -54,7 +62,9 @@ export function fields(pairs: readonly (readonly [name: string, value: Cell])[],
       const text = cellText(value, terminal);
       const room = terminal.outIsTty ? Math.max(20, terminal.columns - width - INDENT.length - 2) : Number.POSITIVE_INFINITY;
       const lines = Number.isFinite(room) && Bun.stringWidth(text) > room ? Bun.wrapAnsi(text, room, { hard: true, trim: true }).split("\n") : [text];
-      return lines.map((part, at) => `${INDENT}${paint(terminal, "quiet", (at === 0 ? name : "").padEnd(width))}  ${paint(terminal, cellStyle(value), part)}`.trimEnd());
+      return lines.map((part, at) =>
+        `${INDENT}${paint(terminal, "quiet", (at === 0 ? name : "").padEnd(width))}  ${paint(terminal, cellStyle(value), part)}`.trimEnd(),
+      );
     })
     .join("\n");
 }
@@ -88,7 +98,9 @@ export function fit(columns: readonly Column[], natural: readonly number[], tota
     while (used() > room) {
       const widest = columns.reduce((best, column, at) => {
         const width = widths[at] ?? 0;
-        return column.flex === true && width > Math.max(column.least ?? LEAST_DEFAULT, Bun.stringWidth(column.title)) && width > (widths[best] ?? 0) ? at : best;
+        return column.flex === true && width > Math.max(column.least ?? LEAST_DEFAULT, Bun.stringWidth(column.title)) && width > (widths[best] ?? 0)
+          ? at
+          : best;
       }, -1);
       if (widest < 0) return;
       widths[widest] = (widths[widest] ?? 0) - 1;

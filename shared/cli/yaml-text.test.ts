@@ -13,6 +13,7 @@ test("what a YAML 1.2 reader makes of it is what went in", () => {
 });
 
 test("words that readers take for something else are quoted", () => {
-  for (const word of ["no", "Yes", "null", "~", "on", "1", "1.5", "0x1f", "2026-11-20", "a: b", "- a", "#x", "", " x", "@a", "a\u001b"]) expect(parse(yamlText({ word }))).toEqual({ word });
+  for (const word of ["no", "Yes", "null", "~", "on", "1", "1.5", "0x1f", "2026-11-20", "a: b", "- a", "#x", "", " x", "@a", "a\u001b"])
+    expect(parse(yamlText({ word }))).toEqual({ word });
   expect(yamlText({ a: { b: ["x", "y z"] }, c: [] })).toBe('a:\n  b:\n    - x\n    - "y z"\nc: []\n');
 });

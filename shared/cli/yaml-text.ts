@@ -21,7 +21,9 @@ function lines(value: unknown, depth: number): readonly string[] {
     });
   }
   if (typeof value === "object" && value !== null && isNested(value)) {
-    return Object.entries(value).flatMap(([key, item]: [string, unknown]) => (isNested(item) ? [`${indent}${text(key)}:`, ...lines(item, depth + 1)] : [`${indent}${text(key)}: ${scalar(item)}`]));
+    return Object.entries(value).flatMap(([key, item]: [string, unknown]) =>
+      isNested(item) ? [`${indent}${text(key)}:`, ...lines(item, depth + 1)] : [`${indent}${text(key)}: ${scalar(item)}`],
+    );
   }
   return [`${indent}${scalar(value)}`];
 }

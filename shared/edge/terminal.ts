@@ -140,7 +140,9 @@ function readAll(bytesMax: number): Uint8Array {
 }
 
 function nobodyFault(question: string): Fault {
-  return new Fault("bad_request", `Cannot ask “${question.trim()}”: stdin is not a terminal`, { remedy: "Give the answer by a flag or a file; --help lists them." });
+  return new Fault("bad_request", `Cannot ask “${question.trim()}”: stdin is not a terminal`, {
+    remedy: "Give the answer by a flag or a file; --help lists them.",
+  });
 }
 
 function interruptedFault(): Fault {

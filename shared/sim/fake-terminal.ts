@@ -10,7 +10,17 @@ export interface FakeTerminal extends Terminal {
   questions(): readonly string[];
 }
 
-export function fakeTerminal(options: { readonly columns?: number; readonly tty?: boolean; readonly colour?: boolean; readonly unicode?: boolean; readonly answers?: readonly string[]; readonly stdin?: Uint8Array; readonly interrupted?: AbortSignal } = {}): FakeTerminal {
+export function fakeTerminal(
+  options: {
+    readonly columns?: number;
+    readonly tty?: boolean;
+    readonly colour?: boolean;
+    readonly unicode?: boolean;
+    readonly answers?: readonly string[];
+    readonly stdin?: Uint8Array;
+    readonly interrupted?: AbortSignal;
+  } = {},
+): FakeTerminal {
   const out: string[] = [];
   const err: string[] = [];
   const asked: string[] = [];
@@ -39,10 +49,30 @@ export function fakeTerminal(options: { readonly columns?: number; readonly tty?
   };
 }
 
-export const DEFAULT_GLOBALS: Globals = { output: "table", quiet: false, verbose: false, context: undefined, timeoutMs: 30_000, input: true, dryRun: false, yes: false, reason: undefined, debug: false, home: "/nonexistent" };
+export const DEFAULT_GLOBALS: Globals = {
+  output: "table",
+  quiet: false,
+  verbose: false,
+  context: undefined,
+  timeoutMs: 30_000,
+  input: true,
+  dryRun: false,
+  yes: false,
+  reason: undefined,
+  debug: false,
+  home: "/nonexistent",
+};
 
 /** A call as the parser would make it, for tests of one command. */
-export function fakeCall(parts: { readonly world: World; readonly terminal?: Terminal; readonly args?: Call["args"]; readonly options?: Call["options"]; readonly globals?: Partial<Globals>; readonly env?: Call["env"]; readonly cwd?: string }): Call {
+export function fakeCall(parts: {
+  readonly world: World;
+  readonly terminal?: Terminal;
+  readonly args?: Call["args"];
+  readonly options?: Call["options"];
+  readonly globals?: Partial<Globals>;
+  readonly env?: Call["env"];
+  readonly cwd?: string;
+}): Call {
   return {
     args: parts.args ?? {},
     options: parts.options ?? {},

@@ -55,7 +55,11 @@ export async function testWorkstation(hub: TestHub, options: { readonly loggedIn
   const passphraseFile = `${hub.world.dir}/passphrase`;
   await Bun.write(passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 });
   // The cheapest vault that is allowed: tests open it often.
-  await editVault(world, home, { passphrase: () => Promise.resolve(PASSPHRASE), cost: { memoryKib: KDF_RANGE.memoryKib.least, passes: KDF_RANGE.passes.least }, edit: (contents) => addKey(contents, { name: "operator", seed: hub.fleet.key.seed, nowMs: FLEET_MADE_MS }) });
+  await editVault(world, home, {
+    passphrase: () => Promise.resolve(PASSPHRASE),
+    cost: { memoryKib: KDF_RANGE.memoryKib.least, passes: KDF_RANGE.passes.least },
+    edit: (contents) => addKey(contents, { name: "operator", seed: hub.fleet.key.seed, nowMs: FLEET_MADE_MS }),
+  });
   new Workstation(world, home).pinFleet([hub.fleet.rootEnvelope], hub.fleet.root.hash);
   const desk: TestWorkstation = {
     world,
@@ -64,7 +68,14 @@ export async function testWorkstation(hub: TestHub, options: { readonly loggedIn
     run: async (line, how = {}) => {
       const terminal = fakeTerminal(how);
       const words = typeof line === "string" ? line.split(" ").filter((word) => word !== "") : line;
-      const code = await runCommand({ argv: ["--home", home, ...words], env: { HOME: hub.world.dir, LANG: "C.UTF-8" }, cwd: hub.world.dir, terminal, world, tables: {} });
+      const code = await runCommand({
+        argv: ["--home", home, ...words],
+        env: { HOME: hub.world.dir, LANG: "C.UTF-8" },
+        cwd: hub.world.dir,
+        terminal,
+        world,
+        tables: {},
+      });
       return { code, stdout: terminal.stdout(), stderr: terminal.stderr(), terminal };
     },
     intercept: (change) => {

@@ -16,11 +16,25 @@ export interface WireBox extends TestHost {
   readonly words: string;
   /** After approval. */
   collect(): Promise<void>;
-  sync(outbox?: { readonly report?: Partial<Report>; readonly facts?: FactsReport["facts"]; readonly reportEnvelope?: unknown }, have?: { readonly bundle?: number; readonly spec?: number }): Promise<SyncReply>;
+  sync(
+    outbox?: { readonly report?: Partial<Report>; readonly facts?: FactsReport["facts"]; readonly reportEnvelope?: unknown },
+    have?: { readonly bundle?: number; readonly spec?: number },
+  ): Promise<SyncReply>;
 }
 
 /** `label` chooses the keys; `name` is what the box calls itself. */
-export async function wireBox(hub: TestHub, label: string, facts: EnrollStatement["facts"] = { "os.name": "debian", "os.version": "13", "kernel.arch": "x86_64", "memory.total_mb": "16384", "virtualisation.kind": "kvm" }, name = label): Promise<WireBox> {
+export async function wireBox(
+  hub: TestHub,
+  label: string,
+  facts: EnrollStatement["facts"] = {
+    "os.name": "debian",
+    "os.version": "13",
+    "kernel.arch": "x86_64",
+    "memory.total_mb": "16384",
+    "virtualisation.kind": "kvm",
+  },
+  name = label,
+): Promise<WireBox> {
   const host = testHost(label);
   const challenge = (await hub.ask("POST", "/enroll/v1/challenges")).json;
   const statement = JSON.stringify({
@@ -60,7 +74,18 @@ export async function wireBox(hub: TestHub, label: string, facts: EnrollStatemen
         ...(reportEnvelope === undefined ? [] : [{ seq: ++state.seq, kind: "report", body: reportEnvelope }]),
         ...(newFacts === undefined ? [] : [{ seq: ++state.seq, kind: "facts", body: signFacts({ ...common, facts: newFacts }, host.signingKey) }]),
       ];
-      const body = { v: 1, protocol: 1, host_id: host.hostId, boot_id: `boot-${label}`, run: 1, agent_version: "0.1.0", have: { root: 1, cert: 1, bundle: have.bundle ?? 0, spec: have.spec ?? 0 }, hub_epoch: 0, wait_ms: 0, outbox };
+      const body = {
+        v: 1,
+        protocol: 1,
+        host_id: host.hostId,
+        boot_id: `boot-${label}`,
+        run: 1,
+        agent_version: "0.1.0",
+        have: { root: 1, cert: 1, bundle: have.bundle ?? 0, spec: have.spec ?? 0 },
+        hub_epoch: 0,
+        wait_ms: 0,
+        outbox,
+      };
       const reply = await hub.ask("POST", "/agent/v1/sync", { token: state.credential, body });
       if (reply.status !== 200) throw new Error(`sync was refused: ${reply.text}`);
       return reply.json;

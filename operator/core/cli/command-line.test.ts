@@ -8,9 +8,31 @@ import { globalsOf } from "./global-options.ts";
 import { searchCommands } from "./help-text.ts";
 import { parseCommand } from "./parse-command.ts";
 
-const command = (path: Command["path"], more: Partial<Command> = {}): Command => ({ path, summary: path.join(" "), examples: [], args: [], options: [], mutates: false, load: () => Promise.reject(new Error("not run")), ...more });
-const LIST = command(["host", "list"], { args: [{ name: "name", summary: "", required: false }], options: [{ name: "label", short: "l", value: "K=V", many: true, summary: "" }, { name: "no-windows", summary: "" }, { name: "limit", value: "N", default: "50", summary: "" }] });
-const LABEL = command(["host", "label"], { args: [{ name: "host", summary: "", required: true }, { name: "labels", summary: "", required: false, many: true }], mutates: true });
+const command = (path: Command["path"], more: Partial<Command> = {}): Command => ({
+  path,
+  summary: path.join(" "),
+  examples: [],
+  args: [],
+  options: [],
+  mutates: false,
+  load: () => Promise.reject(new Error("not run")),
+  ...more,
+});
+const LIST = command(["host", "list"], {
+  args: [{ name: "name", summary: "", required: false }],
+  options: [
+    { name: "label", short: "l", value: "K=V", many: true, summary: "" },
+    { name: "no-windows", summary: "" },
+    { name: "limit", value: "N", default: "50", summary: "" },
+  ],
+});
+const LABEL = command(["host", "label"], {
+  args: [
+    { name: "host", summary: "", required: true },
+    { name: "labels", summary: "", required: false, many: true },
+  ],
+  mutates: true,
+});
 const AUDIT = [command(["audit"]), command(["audit", "verify"])];
 const faultOf = (run: () => unknown): string => {
   try {
@@ -42,11 +64,16 @@ test("options are read into plain values: lists, flags, defaults, and --no-x as 
     args: { name: "web-*" },
     options: { label: ["a=1", "b=2"], "no-windows": true, limit: "50", output: "json" },
   });
-  expect(parseCommand(LABEL, ["h", "a=1", "b-", "--yes", "--no-input"])).toEqual({ args: { host: "h", labels: ["a=1", "b-"] }, options: { yes: true, "no-input": true } });
+  expect(parseCommand(LABEL, ["h", "a=1", "b-", "--yes", "--no-input"])).toEqual({
+    args: { host: "h", labels: ["a=1", "b-"] },
+    options: { yes: true, "no-input": true },
+  });
 });
 
 test("a wrong command line is told in words, with a guess that is not run", () => {
-  expect(faultOf(() => parseCommand(LIST, ["--lable", "a=1"]))).toBe("bad_request: Cannot run felhom host list: unknown option '--lable' | Did you mean --label? felhom host list --help shows all.");
+  expect(faultOf(() => parseCommand(LIST, ["--lable", "a=1"]))).toBe(
+    "bad_request: Cannot run felhom host list: unknown option '--lable' | Did you mean --label? felhom host list --help shows all.",
+  );
   expect(faultOf(() => parseCommand(LABEL, []))).toBe("bad_request: Cannot run felhom host label: missing required argument 'host' | felhom host label --help");
   expect(faultOf(() => parseCommand(LIST, ["a", "b"]))).toStartWith("bad_request: Cannot run felhom host list: too many arguments");
   expect(faultOf(() => parseCommand(LIST, ["--limit"]))).toStartWith("bad_request: Cannot run felhom host list: option '--limit <N>' argument missing");
@@ -80,7 +107,11 @@ test("guesses are near, few, and know what people from elsewhere type", () => {
 });
 
 test("help finds a command by any of its words, names first", () => {
-  const all = [command(["host", "spec"], { summary: "Show or edit", options: [{ name: "pause", value: "T", summary: "Apply nothing" }] }), command(["pause"], { summary: "x" }), ...AUDIT];
+  const all = [
+    command(["host", "spec"], { summary: "Show or edit", options: [{ name: "pause", value: "T", summary: "Apply nothing" }] }),
+    command(["pause"], { summary: "x" }),
+    ...AUDIT,
+  ];
   expect(searchCommands(all, ["audit"]).map(({ path }) => path.join(" "))).toEqual(["audit", "audit verify"]);
   expect(searchCommands(all, ["host", "pause"]).map(({ path }) => path.join(" "))).toEqual(["host spec"]);
   expect(searchCommands(all, ["nothing-like-it"])).toEqual([]);

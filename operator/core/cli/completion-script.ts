@@ -32,12 +32,18 @@ function nodes(commands: readonly Command[]): readonly Node[] {
     const length = words === "" ? 0 : words.split(" ").length;
     const below = commands.filter(({ path }) => path.length > length && path.slice(0, length).join(" ") === words);
     const self = commands.find(({ path }) => path.join(" ") === words);
-    return { words, next: [...new Set(below.map(({ path }) => path[length] ?? ""))].toSorted(), flags: self === undefined ? [] : optionsOf(self).map(({ name }) => `--${name}`) };
+    return {
+      words,
+      next: [...new Set(below.map(({ path }) => path[length] ?? ""))].toSorted(),
+      flags: self === undefined ? [] : optionsOf(self).map(({ name }) => `--${name}`),
+    };
   });
 }
 
 function bash(commands: readonly Command[]): string {
-  const cases = nodes(commands).map(({ words, next, flags }) => `    ${JSON.stringify(words)}) words=${quote(next.join(" "))}; flags=${quote(flags.join(" "))} ;;`);
+  const cases = nodes(commands).map(
+    ({ words, next, flags }) => `    ${JSON.stringify(words)}) words=${quote(next.join(" "))}; flags=${quote(flags.join(" "))} ;;`,
+  );
   return `# bash completion for felhom. Load it with: source <(felhom completion bash)
 _felhom() {
   local current="\${COMP_WORDS[COMP_CWORD]}" path="" word words="" flags="" at
@@ -45,7 +51,9 @@ _felhom() {
     word="\${COMP_WORDS[at]}"
     [[ $word == -* ]] && continue
     case "\${path:+$path }$word" in
-      ${paths(commands).map((path) => JSON.stringify(path)).join("|")}) path="\${path:+$path }$word" ;;
+      ${paths(commands)
+        .map((path) => JSON.stringify(path))
+        .join("|")}) path="\${path:+$path }$word" ;;
     esac
   done
   case "$path" in
@@ -106,14 +114,16 @@ function fish(commands: readonly Command[]): string {
     "        set -l longer (string join ' ' $path $word)",
     `        contains -- $longer ${paths(commands).map(quote).join(" ")}; and set -a path $word`,
     "    end",
-    "    test \"$path\" = \"$argv\"",
+    '    test "$path" = "$argv"',
     "end",
   );
   for (const { words, next } of nodes(commands)) {
     const condition = `-n ${quote(`__felhom_at ${words}`.trim())}`;
-    for (const word of next) lines.push(`complete -c felhom ${condition} -f -a ${quote(word)} -d ${quote(summaryAt(commands, [...(words === "" ? [] : words.split(" ")), word]))}`);
+    for (const word of next)
+      lines.push(`complete -c felhom ${condition} -f -a ${quote(word)} -d ${quote(summaryAt(commands, [...(words === "" ? [] : words.split(" ")), word]))}`);
     const self = commands.find(({ path }) => path.join(" ") === words);
-    for (const option of self === undefined ? [] : optionsOf(self)) lines.push(`complete -c felhom ${condition} ${fishFlag(option)} -d ${quote(option.summary)}`);
+    for (const option of self === undefined ? [] : optionsOf(self))
+      lines.push(`complete -c felhom ${condition} ${fishFlag(option)} -d ${quote(option.summary)}`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -25,8 +25,12 @@ export function eitherOf(box: Command, fleet: Command): Command {
   const options = new Map([...SIDES, ...fleet.options, ...box.options].map((option) => [option.name, option]));
   return {
     path: box.path,
-    summary: box.summary === fleet.summary ? box.summary : `${box.summary}; on a workstation, ${fleet.summary.charAt(0).toLowerCase()}${fleet.summary.slice(1)}`,
-    examples: [...box.examples.map((example) => ({ ...example, shows: `on a box: ${example.shows}` })), ...fleet.examples.map((example) => ({ ...example, shows: `on a workstation: ${example.shows}` }))],
+    summary:
+      box.summary === fleet.summary ? box.summary : `${box.summary}; on a workstation, ${fleet.summary.charAt(0).toLowerCase()}${fleet.summary.slice(1)}`,
+    examples: [
+      ...box.examples.map((example) => ({ ...example, shows: `on a box: ${example.shows}` })),
+      ...fleet.examples.map((example) => ({ ...example, shows: `on a workstation: ${example.shows}` })),
+    ],
     args: fleet.args.length > box.args.length ? fleet.args : box.args,
     options: [...options.values()],
     mutates: box.mutates || fleet.mutates,
@@ -38,7 +42,8 @@ export function side(box: Command, fleet: Command, call: Call): "box" | "fleet" 
   const given = (name: string): boolean => call.options[name] !== undefined;
   if (given("box") && given("fleet")) throw new Fault("bad_request", "Cannot show both at once: --box and --fleet were given");
   if (given("box")) return "box";
-  const only = (mine: Command, other: Command): boolean => mine.options.some(({ name }) => given(name) && !other.options.some((option) => option.name === name));
+  const only = (mine: Command, other: Command): boolean =>
+    mine.options.some(({ name }) => given(name) && !other.options.some((option) => option.name === name));
   if (given("fleet") || call.globals.context !== undefined || only(fleet, box)) return "fleet";
   if (only(box, fleet)) return "box";
   return box.isHere?.(call) === true ? "box" : "fleet";

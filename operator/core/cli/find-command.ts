@@ -21,11 +21,16 @@ export function wordsOf(argv: readonly string[]): Words["words"] {
 }
 
 function takesNext(token: string): boolean {
-  return GLOBAL_OPTIONS.some((option: Option) => option.value !== undefined && (token === `--${option.name}` || (option.short !== undefined && token === `-${option.short}`)));
+  return GLOBAL_OPTIONS.some(
+    (option: Option) => option.value !== undefined && (token === `--${option.name}` || (option.short !== undefined && token === `-${option.short}`)),
+  );
 }
 
 /** The command with the longest path that the words begin with, and the arguments without that path. */
-export function findCommand(commands: readonly Command[], argv: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | undefined {
+export function findCommand(
+  commands: readonly Command[],
+  argv: readonly string[],
+): { readonly command: Command; readonly rest: readonly string[] } | undefined {
   const words = wordsOf(argv);
   const found = commands
     .filter(({ path }) => path.every((word, at) => words[at]?.text === word))

@@ -27,7 +27,11 @@ export const MUTATING_OPTIONS: readonly Option[] = [
 /** A command's own options first; they win over a global one of the same name. */
 export function optionsOf(command: Command): readonly Option[] {
   const own = new Set(command.options.map(({ name }) => name));
-  return [...command.options, ...(command.mutates ? MUTATING_OPTIONS.filter(({ name }) => !own.has(name)) : []), ...GLOBAL_OPTIONS.filter(({ name }) => !own.has(name))];
+  return [
+    ...command.options,
+    ...(command.mutates ? MUTATING_OPTIONS.filter(({ name }) => !own.has(name)) : []),
+    ...GLOBAL_OPTIONS.filter(({ name }) => !own.has(name)),
+  ];
 }
 
 const FORMS: readonly Globals["output"][] = ["table", "wide", "name", "json", "jsonl", "yaml"];
@@ -70,7 +74,8 @@ function outputOf(options: Raw): Globals["output"] {
 function timeoutOf(asked: string | undefined): number {
   if (asked === undefined) return TIMEOUT_MS;
   const ms = /^\d{1,5}$/.test(asked) ? Number(asked) * 1_000 : parseDuration(asked);
-  if (ms === undefined || ms <= 0 || ms > TIMEOUT_MS_MAX) throw new Fault("bad_request", `Cannot use a time limit of ${asked}`, { remedy: "Write it as 45s, 5m or 1h, at most 24h." });
+  if (ms === undefined || ms <= 0 || ms > TIMEOUT_MS_MAX)
+    throw new Fault("bad_request", `Cannot use a time limit of ${asked}`, { remedy: "Write it as 45s, 5m or 1h, at most 24h." });
   return ms;
 }
 

@@ -9,11 +9,32 @@ type Paper = Pick<Terminal, "colour" | "columns">;
 
 export function commandHelp(command: Command, paper: Paper): string {
   const parts = [wrap(`${command.summary}.`, paper, 0)];
-  if (command.examples.length > 0) parts.push(section("Examples", command.examples.map(({ run, shows }) => [run, shows]), paper));
+  if (command.examples.length > 0)
+    parts.push(
+      section(
+        "Examples",
+        command.examples.map(({ run, shows }) => [run, shows]),
+        paper,
+      ),
+    );
   parts.push(`${title("Usage", paper)}\n  felhom ${usageOf(command)}`);
-  if (command.args.length > 0) parts.push(section("Arguments", command.args.map((argument) => [argument.name.toUpperCase(), argument.summary]), paper));
+  if (command.args.length > 0)
+    parts.push(
+      section(
+        "Arguments",
+        command.args.map((argument) => [argument.name.toUpperCase(), argument.summary]),
+        paper,
+      ),
+    );
   const own = [...command.options, ...(command.mutates ? MUTATING_OPTIONS : [])];
-  if (own.length > 0) parts.push(section("Options", own.map((option) => [flagsOf(option), summaryOf(option)]), paper));
+  if (own.length > 0)
+    parts.push(
+      section(
+        "Options",
+        own.map((option) => [flagsOf(option), summaryOf(option)]),
+        paper,
+      ),
+    );
   parts.push(paint(paper, "quiet", "felhom help global shows the options that every command takes."));
   return parts.join("\n\n");
 }
@@ -21,14 +42,37 @@ export function commandHelp(command: Command, paper: Paper): string {
 export function nounHelp(noun: string, commands: readonly Command[], paper: Paper): string {
   const examples = commands.flatMap((command) => command.examples.slice(0, 1)).slice(0, 4);
   return [
-    ...(examples.length > 0 ? [section("Examples", examples.map(({ run, shows }) => [run, shows]), paper)] : []),
-    section("Commands", commands.map((command) => [`felhom ${command.path.join(" ")}`, command.summary]), paper),
+    ...(examples.length > 0
+      ? [
+          section(
+            "Examples",
+            examples.map(({ run, shows }) => [run, shows]),
+            paper,
+          ),
+        ]
+      : []),
+    section(
+      "Commands",
+      commands.map((command) => [`felhom ${command.path.join(" ")}`, command.summary]),
+      paper,
+    ),
     paint(paper, "quiet", `felhom ${noun} VERB --help shows one of them.`),
   ].join("\n\n");
 }
 
 export function globalHelp(paper: Paper): string {
-  return [section("Options of every command", GLOBAL_OPTIONS.map((option) => [flagsOf(option), option.summary]), paper), section("Options of commands that change something", MUTATING_OPTIONS.map((option) => [flagsOf(option), option.summary]), paper)].join("\n\n");
+  return [
+    section(
+      "Options of every command",
+      GLOBAL_OPTIONS.map((option) => [flagsOf(option), option.summary]),
+      paper,
+    ),
+    section(
+      "Options of commands that change something",
+      MUTATING_OPTIONS.map((option) => [flagsOf(option), option.summary]),
+      paper,
+    ),
+  ].join("\n\n");
 }
 
 /** Everything, a line per noun, in the order of the tree in cli.md. */
@@ -36,7 +80,9 @@ export function overview(commands: readonly Command[], paper: Paper): string {
   const nouns = Map.groupBy(commands, ({ path }) => path[0]);
   const listed = new Set(NOUN_GROUPS.flatMap(({ nouns }) => nouns));
   const others = [...nouns.keys()].filter((noun) => !listed.has(noun));
-  const groups = [...NOUN_GROUPS, { title: "More", nouns: others }].map((group) => ({ title: group.title, lines: group.nouns.flatMap((noun) => nounLine(noun, nouns.get(noun))) })).filter(({ lines }) => lines.length > 0);
+  const groups = [...NOUN_GROUPS, { title: "More", nouns: others }]
+    .map((group) => ({ title: group.title, lines: group.nouns.flatMap((noun) => nounLine(noun, nouns.get(noun))) }))
+    .filter(({ lines }) => lines.length > 0);
   const width = Math.max(...groups.flatMap(({ lines }) => lines.map(([name]) => name.length)));
   return [
     "felhom keeps fleets of self-hosted boxes as their operator wants them.",
@@ -66,7 +112,13 @@ export function searchCommands(commands: readonly Command[], words: readonly str
   const wanted = words.map((word) => word.toLowerCase());
   const score = (command: Command): number => {
     const name = command.path.join(" ");
-    const rest = [...command.options.map((option) => `${option.name} ${option.summary}`), ...command.examples.map(({ run, shows }) => `${run} ${shows}`), ...command.args.map(({ summary }) => summary)].join(" ").toLowerCase();
+    const rest = [
+      ...command.options.map((option) => `${option.name} ${option.summary}`),
+      ...command.examples.map(({ run, shows }) => `${run} ${shows}`),
+      ...command.args.map(({ summary }) => summary),
+    ]
+      .join(" ")
+      .toLowerCase();
     let total = 0;
     for (const word of wanted) {
       const points = name.includes(word) ? 4 : command.summary.toLowerCase().includes(word) ? 2 : rest.includes(word) ? 1 : 0;
@@ -93,7 +145,11 @@ export function flagsOf(option: Option): string {
 }
 
 export function summaryOf(option: Option): string {
-  const remarks = [...(option.required === true ? ["needed"] : []), ...(option.many === true ? ["may be repeated"] : []), ...(option.default === undefined ? [] : [`default ${option.default}`])];
+  const remarks = [
+    ...(option.required === true ? ["needed"] : []),
+    ...(option.many === true ? ["may be repeated"] : []),
+    ...(option.default === undefined ? [] : [`default ${option.default}`]),
+  ];
   return remarks.length === 0 ? option.summary : `${option.summary} (${remarks.join(", ")})`;
 }
 
@@ -115,5 +171,7 @@ export function section(name: string, pairs: readonly (readonly [string, string]
 /** Wraps at the terminal's width, at most 100 cells, with a hanging indent. */
 function wrap(text: string, paper: Paper, indent: number): string {
   const room = Math.max(24, Math.min(paper.columns, 100) - indent);
-  return Bun.wrapAnsi(text, room, { trim: true }).split("\n").join(`\n${" ".repeat(indent)}`);
+  return Bun.wrapAnsi(text, room, { trim: true })
+    .split("\n")
+    .join(`\n${" ".repeat(indent)}`);
 }

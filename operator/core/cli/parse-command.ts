@@ -13,8 +13,13 @@ export interface Parsed {
 
 export function parseCommand(command: Command, argv: readonly string[]): Parsed {
   const known = optionsOf(command);
-  const parser = new Parser(command.path.join(" ")).helpOption(false).exitOverride().showSuggestionAfterError(false).configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  for (const argument of command.args) parser.argument(`${argument.required ? "<" : "["}${argument.name}${argument.many === true ? "..." : ""}${argument.required ? ">" : "]"}`);
+  const parser = new Parser(command.path.join(" "))
+    .helpOption(false)
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  for (const argument of command.args)
+    parser.argument(`${argument.required ? "<" : "["}${argument.name}${argument.many === true ? "..." : ""}${argument.required ? ">" : "]"}`);
   for (const option of known) parser.addOption(parserOption(option));
   parser.action(() => {});
   try {
@@ -53,7 +58,15 @@ function optionValue(option: Option, values: Readonly<Record<string, unknown>>):
 function usageFault(command: Command, known: readonly Option[], error: CommanderError): Fault {
   const said = error.message.replace(/^error: /, "").replace(/\.$/, "");
   const typed = /unknown option '--([^'=]*)/.exec(said)?.[1];
-  const guesses = typed === undefined ? [] : didYouMean(typed, known.map(({ name }) => name));
+  const guesses =
+    typed === undefined
+      ? []
+      : didYouMean(
+          typed,
+          known.map(({ name }) => name),
+        );
   const help = `felhom ${command.path.join(" ")} --help`;
-  return new Fault("bad_request", `Cannot run felhom ${command.path.join(" ")}: ${said}`, { remedy: guesses.length > 0 ? `Did you mean ${guesses.map((guess) => `--${guess}`).join(" or ")}? ${help} shows all.` : help });
+  return new Fault("bad_request", `Cannot run felhom ${command.path.join(" ")}: ${said}`, {
+    remedy: guesses.length > 0 ? `Did you mean ${guesses.map((guess) => `--${guess}`).join(" or ")}? ${help} shows all.` : help,
+  });
 }

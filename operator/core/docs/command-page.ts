@@ -9,7 +9,9 @@ export function commandPage(commands: readonly Command[]): string {
   const byNoun = Map.groupBy(commands, ({ path }) => path[0]);
   const listed = new Set(NOUN_GROUPS.flatMap(({ nouns }) => nouns));
   const others = [...byNoun.keys()].filter((noun) => !listed.has(noun));
-  const groups = [...NOUN_GROUPS, { title: "More", nouns: others }].map(({ title, nouns }) => ({ title, commands: nouns.flatMap((noun) => byNoun.get(noun) ?? []) })).filter((group) => group.commands.length > 0);
+  const groups = [...NOUN_GROUPS, { title: "More", nouns: others }]
+    .map(({ title, nouns }) => ({ title, commands: nouns.flatMap((noun) => byNoun.get(noun) ?? []) }))
+    .filter((group) => group.commands.length > 0);
   return [
     "# Command line",
     "Results go to stdout, hints and progress to stderr. `-o json` gives `apiVersion`, `kind` and `generatedAt` with every answer; streams and lists are also there as `-o jsonl`, one object a line. [Codes](codes.md) lists exit codes and error codes.",
@@ -24,13 +26,35 @@ export function commandPage(commands: readonly Command[]): string {
 }
 
 function commandSection(command: Command): string {
-  const parts = [`### felhom ${command.path.join(" ")}`, `${command.summary}.${command.mutates ? " Changes something: takes `--dry-run`, `--yes` and `--reason`." : ""}`, `\`\`\`\nfelhom ${usageOf(command)}\n\`\`\``];
-  if (command.args.length > 0) parts.push(markdownTable(["argument", ""], command.args.map((argument) => [`\`${argument.name.toUpperCase()}\``, argument.summary])));
+  const parts = [
+    `### felhom ${command.path.join(" ")}`,
+    `${command.summary}.${command.mutates ? " Changes something: takes `--dry-run`, `--yes` and `--reason`." : ""}`,
+    `\`\`\`\nfelhom ${usageOf(command)}\n\`\`\``,
+  ];
+  if (command.args.length > 0)
+    parts.push(
+      markdownTable(
+        ["argument", ""],
+        command.args.map((argument) => [`\`${argument.name.toUpperCase()}\``, argument.summary]),
+      ),
+    );
   if (command.options.length > 0) parts.push(optionTable(command.options));
-  if (command.examples.length > 0) parts.push(markdownTable(["example", ""], command.examples.map(({ run, shows }) => [`\`${run}\``, shows])));
+  if (command.examples.length > 0)
+    parts.push(
+      markdownTable(
+        ["example", ""],
+        command.examples.map(({ run, shows }) => [`\`${run}\``, shows]),
+      ),
+    );
   return parts.join("\n\n");
 }
 
 function optionTable(options: readonly Option[]): string {
-  return markdownTable(["option", ""], options.map((option) => [`\`${option.short === undefined ? "" : `-${option.short}, `}--${option.name}${option.value === undefined ? "" : ` ${option.value}`}\``, summaryOf(option)]));
+  return markdownTable(
+    ["option", ""],
+    options.map((option) => [
+      `\`${option.short === undefined ? "" : `-${option.short}, `}--${option.name}${option.value === undefined ? "" : ` ${option.value}`}\``,
+      summaryOf(option),
+    ]),
+  );
 }

@@ -28,12 +28,17 @@ export function codesPage(): string {
     "Every error names a code. Codes are stable: scripts may switch on them. `--debug` adds the trace.",
     "## Exit codes",
     "4 stands before 5 when both would fit.",
-    markdownTable(["exit", "meaning"], EXIT_CODES.map(([code, means]) => [String(code), means])),
+    markdownTable(
+      ["exit", "meaning"],
+      EXIT_CODES.map(([code, means]) => [String(code), means]),
+    ),
     "## Fault codes",
     "In `-o json` an error is one JSON object on stderr with `code`, `title`, `detail`, `remedy`; the hub's API answers with the same code in an RFC 9457 problem of the given status.",
     markdownTable(["code", "exit", "HTTP", "meaning"], faults),
     "## Refusals",
     "Why something signed was not believed. They come with exit 7.",
     markdownTable(["code", "meaning"], refusals),
-  ].join("\n\n").concat("\n");
+  ]
+    .join("\n\n")
+    .concat("\n");
 }

@@ -11,7 +11,10 @@ export interface ManPage {
 }
 
 export function manPages(commands: readonly Command[], version: string): readonly ManPage[] {
-  return [{ file: "felhom.1", text: mainPage(commands, version) }, ...commands.map((command) => ({ file: `${manName(command)}.1`, text: commandPage(command, version) }))];
+  return [
+    { file: "felhom.1", text: mainPage(commands, version) },
+    ...commands.map((command) => ({ file: `${manName(command)}.1`, text: commandPage(command, version) })),
+  ];
 }
 
 export function manName(command: Pick<Command, "path">): string {
@@ -23,7 +26,9 @@ export function commandPage(command: Command, version: string): string {
   return page(manName(command), version, [
     section("NAME", `${roff(manName(command))} \\- ${roff(lowerFirst(command.summary))}`),
     section("SYNOPSIS", `.B felhom ${roff(command.path.join(" "))}\n${roff(usageOf(command).slice(command.path.join(" ").length).trim())}`),
-    ...(command.args.length === 0 ? [] : [section("ARGUMENTS", command.args.map((argument) => term(argument.name.toUpperCase(), argument.summary)).join("\n"))]),
+    ...(command.args.length === 0
+      ? []
+      : [section("ARGUMENTS", command.args.map((argument) => term(argument.name.toUpperCase(), argument.summary)).join("\n"))]),
     ...(own.length === 0 ? [] : [section("OPTIONS", own.map(optionTerm).join("\n"))]),
     ...(command.examples.length === 0 ? [] : [section("EXAMPLES", command.examples.map(({ run, shows }) => term(run, shows)).join("\n"))]),
     section("SEE ALSO", ".BR felhom (1)"),
@@ -34,11 +39,23 @@ function mainPage(commands: readonly Command[], version: string): string {
   return page("felhom", version, [
     section("NAME", "felhom \\- keep fleets of self\\-hosted boxes as their operator wants them"),
     section("SYNOPSIS", ".B felhom\n.I noun verb\n[arguments] [options]"),
-    section("DESCRIPTION", roff("Everything that can change a box is signed on the operator's workstation and verified on the box. The hub stores and forwards; it holds no signing key and can't read a secret.")),
+    section(
+      "DESCRIPTION",
+      roff(
+        "Everything that can change a box is signed on the operator's workstation and verified on the box. The hub stores and forwards; it holds no signing key and can't read a secret.",
+      ),
+    ),
     section("COMMANDS", commands.map((command) => term(`felhom ${command.path.join(" ")}`, command.summary)).join("\n")),
     section("OPTIONS OF EVERY COMMAND", GLOBAL_OPTIONS.map(optionTerm).join("\n")),
     section("EXIT STATUS", EXIT_CODES.map(([code, means]) => term(String(code), means)).join("\n")),
-    section("ENVIRONMENT", [term("NO_COLOR", "No colour when it is not empty."), term("FELHOM_HOME", "The workstation's directory, as --home."), term("FELHOM_CONTEXT", "The fleet to talk to, as --context.")].join("\n")),
+    section(
+      "ENVIRONMENT",
+      [
+        term("NO_COLOR", "No colour when it is not empty."),
+        term("FELHOM_HOME", "The workstation's directory, as --home."),
+        term("FELHOM_CONTEXT", "The fleet to talk to, as --context."),
+      ].join("\n"),
+    ),
     section("FILES", term("~/.config/felhom", "Keys, pinned roots, contexts and sessions of the workstation.")),
   ]);
 }

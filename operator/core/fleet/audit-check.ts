@@ -10,12 +10,21 @@ export type AuditCheck =
   | { readonly is: "rewritten"; readonly atSeq: number }
   | { readonly is: "shortened"; readonly remembered: AuditAnchor; readonly headSeq: number };
 
-export function checkAudit(asked: { readonly anchor: AuditAnchor; readonly rows: readonly AuditRow[]; readonly remembered: AuditAnchor | undefined }): AuditCheck {
+export function checkAudit(asked: {
+  readonly anchor: AuditAnchor;
+  readonly rows: readonly AuditRow[];
+  readonly remembered: AuditAnchor | undefined;
+}): AuditCheck {
   const { anchor, rows, remembered } = asked;
   const chain = verifyAuditChain(anchor, rows);
   if (!chain.ok) return { is: "broken", atSeq: chain.brokenSeq, because: chain.because };
   if (remembered !== undefined && remembered.seq > chain.head.seq) return { is: "shortened", remembered, headSeq: chain.head.seq };
-  const hashThen = remembered === undefined || remembered.seq < anchor.seq ? undefined : remembered.seq === anchor.seq ? anchor.hash : rows[remembered.seq - anchor.seq - 1]?.hash;
+  const hashThen =
+    remembered === undefined || remembered.seq < anchor.seq
+      ? undefined
+      : remembered.seq === anchor.seq
+        ? anchor.hash
+        : rows[remembered.seq - anchor.seq - 1]?.hash;
   if (remembered !== undefined && hashThen !== undefined && hashThen !== remembered.hash) return { is: "rewritten", atSeq: remembered.seq };
   return { is: "whole", rows: chain.rows, head: chain.head, since: hashThen === undefined ? undefined : remembered };
 }

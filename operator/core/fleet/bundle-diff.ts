@@ -45,7 +45,11 @@ function byPath(manifest: Manifest): ReadonlyMap<string, BundlePayload["files"][
   return new Map(manifest.files.map((file) => [file.path, file]));
 }
 
-function fileChange(path: string, before: BundlePayload["files"][number] | undefined, after: BundlePayload["files"][number] | undefined): readonly FileChange[] {
+function fileChange(
+  path: string,
+  before: BundlePayload["files"][number] | undefined,
+  after: BundlePayload["files"][number] | undefined,
+): readonly FileChange[] {
   if (before === undefined) return after === undefined ? [] : [{ path, change: "added", after }];
   if (after === undefined) return [{ path, change: "removed", before }];
   if (before.sha256 !== after.sha256) return [{ path, change: "content", before, after }];
@@ -58,17 +62,31 @@ const STYLES = { added: "good", removed: "bad", content: "warn", mode: "warn" } 
 export function diffText(diff: BundleDiff, terminal: Pick<Terminal, "colour" | "unicode">, nameOf: (hostId: string) => string = (hostId) => hostId): string {
   const arrow = terminal.unicode ? "→" : "->";
   const lines = diff.files.map((file) => {
-    const remark = file.change === "mode" ? `  mode ${octal(file.before?.mode)} ${arrow} ${octal(file.after?.mode)}` : file.change === "content" && file.before?.mode !== file.after?.mode ? `  and mode ${octal(file.before?.mode)} ${arrow} ${octal(file.after?.mode)}` : "";
+    const remark =
+      file.change === "mode"
+        ? `  mode ${octal(file.before?.mode)} ${arrow} ${octal(file.after?.mode)}`
+        : file.change === "content" && file.before?.mode !== file.after?.mode
+          ? `  and mode ${octal(file.before?.mode)} ${arrow} ${octal(file.after?.mode)}`
+          : "";
     return `  ${paint(terminal, STYLES[file.change], `${SIGNS[file.change]} ${escapeUntrusted(file.path)}`)}${remark}`;
   });
-  const secrets = [...diff.secretsGained.map((host) => `  ${paint(terminal, "good", "+")} secrets for ${escapeUntrusted(nameOf(host))}`), ...diff.secretsLost.map((host) => `  ${paint(terminal, "bad", "-")} secrets for ${escapeUntrusted(nameOf(host))}`)];
+  const secrets = [
+    ...diff.secretsGained.map((host) => `  ${paint(terminal, "good", "+")} secrets for ${escapeUntrusted(nameOf(host))}`),
+    ...diff.secretsLost.map((host) => `  ${paint(terminal, "bad", "-")} secrets for ${escapeUntrusted(nameOf(host))}`),
+  ];
   return [...lines, ...secrets, `  ${diffCounts(diff)}`].join("\n");
 }
 
 export function diffCounts(diff: BundleDiff): string {
   const of = (...changes: readonly FileChange["change"][]): number => diff.files.filter(({ change }) => changes.includes(change)).length;
   if (isSame(diff)) return "Nothing differs";
-  const parts = ([["added", of("added")], ["changed", of("content", "mode")], ["removed", of("removed")]] as const).flatMap(([what, number]) => (number === 0 ? [] : [`${number} ${what}`]));
+  const parts = (
+    [
+      ["added", of("added")],
+      ["changed", of("content", "mode")],
+      ["removed", of("removed")],
+    ] as const
+  ).flatMap(([what, number]) => (number === 0 ? [] : [`${number} ${what}`]));
   return parts.length === 0 ? "No file differs" : `${count(diff.files.length, "file")}: ${parts.join(", ")}`;
 }
 
@@ -76,7 +94,12 @@ export function diffData(diff: BundleDiff): Readonly<Record<string, unknown>> {
   return {
     from: diff.from,
     to: diff.to,
-    items: diff.files.map(({ path, change, before, after }) => ({ path, change, before: before === undefined ? null : { sha256: before.sha256, size: before.size, mode: octal(before.mode) }, after: after === undefined ? null : { sha256: after.sha256, size: after.size, mode: octal(after.mode) } })),
+    items: diff.files.map(({ path, change, before, after }) => ({
+      path,
+      change,
+      before: before === undefined ? null : { sha256: before.sha256, size: before.size, mode: octal(before.mode) },
+      after: after === undefined ? null : { sha256: after.sha256, size: after.size, mode: octal(after.mode) },
+    })),
     secretsGained: diff.secretsGained,
     secretsLost: diff.secretsLost,
   };

@@ -19,17 +19,39 @@ export function bundleListText(bundles: readonly BundleItem[], nowMs: number, pa
     bundle.message,
   ]);
   return table(
-    [{ title: "VERSION", align: "right" }, { title: "AGE", align: "right" }, { title: "FILES", align: "right", drop: 3 }, { title: "SIZE", align: "right", drop: 2 }, { title: "HOSTS", align: "right" }, { title: "EXPIRES" }, { title: "SIGNED BY", drop: 1 }, { title: "MESSAGE", flex: true, least: 12 }],
+    [
+      { title: "VERSION", align: "right" },
+      { title: "AGE", align: "right" },
+      { title: "FILES", align: "right", drop: 3 },
+      { title: "SIZE", align: "right", drop: 2 },
+      { title: "HOSTS", align: "right" },
+      { title: "EXPIRES" },
+      { title: "SIGNED BY", drop: 1 },
+      { title: "MESSAGE", flex: true, least: 12 },
+    ],
     rows,
     paper,
   );
 }
 
 export function bundleItemData(bundle: BundleItem): Readonly<Record<string, unknown>> {
-  return { version: bundle.version, createdAt: isoTime(bundle.created_at), expiresAt: isoTime(bundle.expires_at), receivedAt: isoTime(bundle.received_at), message: bundle.message, files: bundle.files, bytes: bundle.bytes, signers: bundle.signers, hostsInForce: bundle.hosts_in_force };
+  return {
+    version: bundle.version,
+    createdAt: isoTime(bundle.created_at),
+    expiresAt: isoTime(bundle.expires_at),
+    receivedAt: isoTime(bundle.received_at),
+    message: bundle.message,
+    files: bundle.files,
+    bytes: bundle.bytes,
+    signers: bundle.signers,
+    hostsInForce: bundle.hosts_in_force,
+  };
 }
 
-export function bundleText(bundle: BundlePayload, shown: { readonly signers: readonly string[]; readonly hostsInForce: number; readonly nowMs: number; readonly paper: Paper }): string {
+export function bundleText(
+  bundle: BundlePayload,
+  shown: { readonly signers: readonly string[]; readonly hostsInForce: number; readonly nowMs: number; readonly paper: Paper },
+): string {
   const { nowMs, paper } = shown;
   const bytes = bundle.files.reduce((sum, { size }) => sum + size, 0);
   const head = fields(

@@ -12,7 +12,16 @@ import type { Enrollment } from "./read-enrollment.ts";
 export const LABELS_MAX = 64;
 const LABEL_CHARS_MAX = 256;
 
-export function firstCertificate(enrollment: Enrollment, chosen: { readonly root: TrustedRoot; readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly serial: number; readonly nowMs: number }): HostCertPayload {
+export function firstCertificate(
+  enrollment: Enrollment,
+  chosen: {
+    readonly root: TrustedRoot;
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly serial: number;
+    readonly nowMs: number;
+  },
+): HostCertPayload {
   checkName(chosen.name);
   checkLabels(chosen.labels);
   return {
@@ -29,7 +38,10 @@ export function firstCertificate(enrollment: Enrollment, chosen: { readonly root
 }
 
 /** The same keys, the next serial. */
-export function nextCertificate(identity: HostIdentity, changed: { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly nowMs: number }): HostCertPayload {
+export function nextCertificate(
+  identity: HostIdentity,
+  changed: { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly nowMs: number },
+): HostCertPayload {
   checkName(changed.name);
   checkLabels(changed.labels);
   return {
@@ -72,14 +84,18 @@ export function labelDiff(before: Readonly<Record<string, string>>, after: Reado
 }
 
 function checkName(name: string): void {
-  if (!NAME.test(name)) throw new Fault("bad_request", `Cannot use the name ${name}`, { remedy: "A name has lower-case letters, digits, dots, dashes or underscores, at most 63, and begins and ends with a letter or digit." });
+  if (!NAME.test(name))
+    throw new Fault("bad_request", `Cannot use the name ${name}`, {
+      remedy: "A name has lower-case letters, digits, dots, dashes or underscores, at most 63, and begins and ends with a letter or digit.",
+    });
 }
 
 export function checkLabels(labels: Readonly<Record<string, string>>): void {
   const entries = Object.entries(labels);
   if (entries.length > LABELS_MAX) throw new Fault("bad_request", `Cannot set ${entries.length} labels: at most ${LABELS_MAX} are allowed`);
   for (const [key, value] of entries) {
-    if (!NAME.test(key)) throw new Fault("bad_request", `Cannot use the label key ${key}`, { remedy: "A key has lower-case letters, digits, dots, dashes or underscores." });
+    if (!NAME.test(key))
+      throw new Fault("bad_request", `Cannot use the label key ${key}`, { remedy: "A key has lower-case letters, digits, dots, dashes or underscores." });
     if (value.length > LABEL_CHARS_MAX) throw new Fault("bad_request", `Cannot use the label ${key}: its value is above ${LABEL_CHARS_MAX} characters`);
   }
 }

@@ -12,14 +12,27 @@ export function chooseHost<T extends Named>(hosts: readonly T[], asked: string):
   const found = hosts.filter((host) => host.host_id === asked || host.name === asked);
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
-  if (found.length > 1) throw new Fault("conflict", `Cannot tell which host is meant: ${found.length} are named ${asked}`, { remedy: `Use the id: ${found.map(({ host_id }) => host_id).join(" or ")}.` });
-  const guesses = isHostId(asked) ? [] : didYouMean(asked, hosts.map(({ name }) => name));
-  throw new Fault("not_found", `Cannot find the host ${asked}`, { remedy: guesses.length > 0 ? `Did you mean ${guesses.join(" or ")}?` : "felhom host list shows every host." });
+  if (found.length > 1)
+    throw new Fault("conflict", `Cannot tell which host is meant: ${found.length} are named ${asked}`, {
+      remedy: `Use the id: ${found.map(({ host_id }) => host_id).join(" or ")}.`,
+    });
+  const guesses = isHostId(asked)
+    ? []
+    : didYouMean(
+        asked,
+        hosts.map(({ name }) => name),
+      );
+  throw new Fault("not_found", `Cannot find the host ${asked}`, {
+    remedy: guesses.length > 0 ? `Did you mean ${guesses.join(" or ")}?` : "felhom host list shows every host.",
+  });
 }
 
 /** Shell-like `*` and `?` over names; a plain word is itself. */
 export function matchesGlob(name: string, glob: string): boolean {
-  const pattern = glob.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const pattern = glob
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${pattern}$`).test(name);
 }
 

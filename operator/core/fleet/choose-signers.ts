@@ -12,13 +12,19 @@ export interface Candidate {
   readonly key: SigningKey;
 }
 
-export function chooseSigners(candidates: readonly Candidate[], asked: { readonly root: TrustedRoot; readonly role: Role; readonly names: readonly string[] }): readonly SigningKey[] {
+export function chooseSigners(
+  candidates: readonly Candidate[],
+  asked: { readonly root: TrustedRoot; readonly role: Role; readonly names: readonly string[] },
+): readonly SigningKey[] {
   const { keys, threshold } = asked.root.payload.roles[asked.role];
   const unknown = asked.names.find((name) => !candidates.some((candidate) => candidate.name === name));
   if (unknown !== undefined) throw new Fault("not_found", `Cannot sign with ${unknown}: the vault has no key of that name`, { remedy: "felhom key list" });
   const named = asked.names.length === 0 ? candidates : candidates.filter(({ name }) => asked.names.includes(name));
   const useless = asked.names.length > 0 ? named.find(({ key }) => !keys.includes(key.keyId)) : undefined;
-  if (useless !== undefined) throw new Fault("denied", `Cannot sign with ${useless.name}: the root does not give it the role ${asked.role}`, { remedy: "felhom trust show lists roles and keys." });
+  if (useless !== undefined)
+    throw new Fault("denied", `Cannot sign with ${useless.name}: the root does not give it the role ${asked.role}`, {
+      remedy: "felhom trust show lists roles and keys.",
+    });
   const fitting = keys.flatMap((id) => named.filter(({ key }) => key.keyId === id)).map(({ key }) => key);
   if (fitting.length < threshold) {
     throw new Fault("denied", `Cannot sign as ${asked.role}: the role needs ${threshold} of its ${keys.length} keys, and this vault has ${fitting.length}`, {

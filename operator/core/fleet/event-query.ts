@@ -21,7 +21,9 @@ export function readKinds(asked: readonly string[]): string | undefined {
     const known = EVENT_KINDS.filter((candidate) => candidate === kind || candidate.startsWith(`${kind}.`));
     if (known.length > 0) return known;
     const guesses = didYouMean(kind, EVENT_KINDS);
-    throw new Fault("bad_request", `Cannot filter by ${kind}: no such kind of event`, { remedy: guesses.length > 0 ? `Did you mean ${guesses.join(" or ")}?` : `Kinds: ${EVENT_KINDS.join(", ")}.` });
+    throw new Fault("bad_request", `Cannot filter by ${kind}: no such kind of event`, {
+      remedy: guesses.length > 0 ? `Did you mean ${guesses.join(" or ")}?` : `Kinds: ${EVENT_KINDS.join(", ")}.`,
+    });
   });
   return [...new Set(kinds)].join(",");
 }

@@ -3,7 +3,7 @@ import { paint, type Style } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
 import { table, truncate, type Cell } from "../../../shared/cli/table.ts";
 import type { Terminal } from "../../../shared/ports/terminal.ts";
-import type { EventItem } from "../../../shared/protocol/api/fleet.ts";
+import { EVENT_KINDS, type EventItem } from "../../../shared/protocol/api/fleet.ts";
 
 /** Events as a table, as a line of a live view, and as data. Their texts come from boxes and hubs: escaped, always. */
 export interface EventPaper {
@@ -13,17 +13,35 @@ export interface EventPaper {
 }
 
 export function eventTable(events: readonly EventItem[], paper: EventPaper): string {
-  const rows = events.map((event): readonly Cell[] => [ageOf(event.at, paper.nowMs), { text: event.kind, style: styleOf(event.kind) }, ...(paper.withHost ? [event.host_name ?? event.host_id] : []), detailText(event)]);
-  return table([{ title: "AGE", align: "right" }, { title: "WHAT" }, ...(paper.withHost ? [{ title: "HOST", flex: true }] : []), { title: "DETAIL", flex: true, least: 12 }], rows, paper.terminal);
+  const rows = events.map((event): readonly Cell[] => [
+    ageOf(event.at, paper.nowMs),
+    { text: event.kind, style: styleOf(event.kind) },
+    ...(paper.withHost ? [event.host_name ?? event.host_id] : []),
+    detailText(event),
+  ]);
+  return table(
+    [
+      { title: "AGE", align: "right" },
+      { title: "WHAT" },
+      ...(paper.withHost ? [{ title: "HOST", flex: true }] : []),
+      { title: "DETAIL", flex: true, least: 12 },
+    ],
+    rows,
+    paper.terminal,
+  );
 }
+
+/** One more than the longest kind. */
+const KIND_CELLS = Math.max(...EVENT_KINDS.map((kind) => kind.length)) + 2;
+const HOST_CELLS = 16;
 
 /** `21:14:03  host.down  szeg-1  no sync for 10 min`. Columns line up without knowing what comes next. */
 export function eventLine(event: EventItem, paper: Pick<EventPaper, "terminal">): string {
   const { terminal } = paper;
   const host = escapeUntrusted(event.host_name ?? event.host_id ?? "");
   const head = `${isoTime(event.at).slice(11, 19)}  `;
-  const room = terminal.outIsTty ? Math.max(12, terminal.columns - head.length - 20 - 18) : Number.POSITIVE_INFINITY;
-  return `${paint(terminal, "quiet", head)}${paint(terminal, styleOf(event.kind), event.kind.padEnd(20))}${host.padEnd(16)}  ${truncate(escapeUntrusted(detailText(event)), room, terminal)}`.trimEnd();
+  const room = terminal.outIsTty ? Math.max(12, terminal.columns - head.length - KIND_CELLS - HOST_CELLS - 2) : Number.POSITIVE_INFINITY;
+  return `${paint(terminal, "quiet", head)}${paint(terminal, styleOf(event.kind), event.kind.padEnd(KIND_CELLS))}${host.padEnd(HOST_CELLS)}  ${truncate(escapeUntrusted(detailText(event)), room, terminal)}`.trimEnd();
 }
 
 export function eventData(event: EventItem): Readonly<Record<string, unknown>> {

@@ -25,10 +25,35 @@ const code = (run: () => unknown): string => {
   }
 };
 
-const host = (name: string, more: Partial<HostItem> = {}): HostItem => ({ host_id: testHost(name).hostId, name, labels: {}, health: "ok", contact: "up", last_seen_at: 0, agent_version: "1", bundle_wanted: 2, bundle_in_force: 2, counts: { unchanged: 1, changed: 0, drifted: 0, failed: 0, skipped: 0, waiting: 0 }, spec_generation: 1, mode: "enforce", paused_until: null, note: null, created_at: 0, ...more });
+const host = (name: string, more: Partial<HostItem> = {}): HostItem => ({
+  host_id: testHost(name).hostId,
+  name,
+  labels: {},
+  health: "ok",
+  contact: "up",
+  last_seen_at: 0,
+  agent_version: "1",
+  bundle_wanted: 2,
+  bundle_in_force: 2,
+  counts: { unchanged: 1, changed: 0, drifted: 0, failed: 0, skipped: 0, waiting: 0 },
+  spec_generation: 1,
+  mode: "enforce",
+  paused_until: null,
+  note: null,
+  created_at: 0,
+  ...more,
+});
 
 test("who needs somebody stands first, then by name", () => {
-  const hosts = [host("b"), host("a"), host("s", { health: "stale" }), host("f", { health: "failed" }), host("r", { health: "revoked" }), host("u", { health: "unknown" }), host("d", { health: "down" })];
+  const hosts = [
+    host("b"),
+    host("a"),
+    host("s", { health: "stale" }),
+    host("f", { health: "failed" }),
+    host("r", { health: "revoked" }),
+    host("u", { health: "unknown" }),
+    host("d", { health: "down" }),
+  ];
   expect(sortHosts(hosts).map(({ name }) => name)).toEqual(["f", "d", "s", "u", "a", "b", "r"]);
   expect(hosts.filter(needsAttention).map(({ name }) => name)).toEqual(["s", "f", "u", "d"]);
 });
@@ -89,14 +114,20 @@ test("the next certificate keeps the keys and grows the serial; bad names and la
   expect(code(() => nextCertificate(identity, { name: "../etc", labels: {}, nowMs: 0 }))).toBe("bad_request");
   expect(code(() => nextCertificate(identity, { name: "a", labels: { "A B": "x" }, nowMs: 0 }))).toBe("bad_request");
   expect(code(() => nextCertificate(identity, { name: "a", labels: { a: "x".repeat(257) }, nowMs: 0 }))).toBe("bad_request");
-  expect(code(() => nextCertificate(identity, { name: "a", labels: Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`l${at}`, "x"])), nowMs: 0 }))).toBe("bad_request");
+  expect(
+    code(() => nextCertificate(identity, { name: "a", labels: Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`l${at}`, "x"])), nowMs: 0 })),
+  ).toBe("bad_request");
 });
 
 test("signers go by the root: threshold, role, names", () => {
   const [a, b, c] = [testKey("a"), testKey("b"), testKey("c")];
   const payload = testRootPayload([a, b]);
   const root = { ...testFleet().root, payload: { ...payload, roles: { ...payload.roles, publish: { keys: [a.keyId, b.keyId], threshold: 2 } } } };
-  const all = [{ name: "c", key: c }, { name: "b", key: b }, { name: "a", key: a }];
+  const all = [
+    { name: "c", key: c },
+    { name: "b", key: b },
+    { name: "a", key: a },
+  ];
   expect(chooseSigners(all, { root, role: "publish", names: [] })).toEqual([a, b]);
   expect(chooseSigners(all, { root, role: "admit", names: [] })).toEqual([a]);
   expect(chooseSigners(all, { root, role: "admit", names: ["b"] })).toEqual([b]);
@@ -107,8 +138,10 @@ test("signers go by the root: threshold, role, names", () => {
 
 test("words are compared however they are typed, and never almost", () => {
   const words = ["acorn", "bread", "cedar", "drum", "eagle"];
-  for (const same of ["acorn-bread-cedar-drum-eagle", "Acorn Bread cedar, drum eagle", " acorn-bread-cedar-drum-eagle "]) expect(sameWords(same, words)).toBe(true);
-  for (const other of ["", "acorn-bread-cedar-drum", "acorn-bread-cedar-drum-eagles", "bread-acorn-cedar-drum-eagle", "acorn-bread-cedar-drum-eagle-fog"]) expect(sameWords(other, words)).toBe(false);
+  for (const same of ["acorn-bread-cedar-drum-eagle", "Acorn Bread cedar, drum eagle", " acorn-bread-cedar-drum-eagle "])
+    expect(sameWords(same, words)).toBe(true);
+  for (const other of ["", "acorn-bread-cedar-drum", "acorn-bread-cedar-drum-eagles", "bread-acorn-cedar-drum-eagle", "acorn-bread-cedar-drum-eagle-fog"])
+    expect(sameWords(other, words)).toBe(false);
 });
 
 describe("spec edits", () => {
@@ -123,13 +156,23 @@ describe("spec edits", () => {
     expect(specDiff(spec, editOf(spec, {}, now), now)).toEqual([]);
   });
   test("refuse what the agent would clamp", () => {
-    for (const bad of [{ mode: "off" }, { pause: "31d" }, { pause: "1s" }, { pause: "x" }, { pause: "1h", resume: true }, { interval: "10s" }, { interval: "2d" }]) expect([bad, code(() => editOf(spec, bad, now))]).toEqual([bad, "bad_request"]);
+    for (const bad of [
+      { mode: "off" },
+      { pause: "31d" },
+      { pause: "1s" },
+      { pause: "x" },
+      { pause: "1h", resume: true },
+      { interval: "10s" },
+      { interval: "2d" },
+    ])
+      expect([bad, code(() => editOf(spec, bad, now))]).toEqual([bad, "bad_request"]);
   });
   test("windows are written as people say them", () => {
     expect(windowOf("sat+sun 22:00-04:00")).toEqual({ days: [0, 6], from: "22:00", to: "04:00" });
     expect(windowOf("Daily 02:00-05:00").days).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect(windowsText([windowOf("mon 08:00-09:00"), windowOf("daily 02:00-05:00")])).toBe("mon 08:00-09:00, daily 02:00-05:00");
-    for (const bad of ["", "mon", "mon 8:00-9:00", "mon 24:00-25:00", "mon 08:60-09:00", "moon 08:00-09:00", "mon 08:00-08:00", "mon+ 08:00-09:00"]) expect([bad, code(() => windowOf(bad))]).toEqual([bad, "bad_request"]);
+    for (const bad of ["", "mon", "mon 8:00-9:00", "mon 24:00-25:00", "mon 08:60-09:00", "moon 08:00-09:00", "mon 08:00-08:00", "mon+ 08:00-09:00"])
+      expect([bad, code(() => windowOf(bad))]).toEqual([bad, "bad_request"]);
     expect(editOf({ ...spec, apply_windows: [windowOf("mon 08:00-09:00")] }, { "no-windows": true }, now)).toEqual({ mode: "enforce", interval_s: 300 });
   });
 });
@@ -149,10 +192,21 @@ describe("audit", () => {
     expect(checkAudit({ anchor: at(3), rows: rows.slice(3), remembered: at(2) })).toMatchObject({ is: "whole", since: undefined });
   });
   test("attack 91: changed, removed, rewritten and shortened logs are each called so", () => {
-    expect(checkAudit({ anchor: AUDIT_START, rows: rows.map((row) => (row.seq === 2 ? { ...row, target: "x" } : row)), remembered: undefined })).toMatchObject({ is: "broken", atSeq: 2, because: "hash" });
-    expect(checkAudit({ anchor: AUDIT_START, rows: rows.filter(({ seq }) => seq !== 2), remembered: undefined })).toMatchObject({ is: "broken", atSeq: 3, because: "gap" });
+    expect(checkAudit({ anchor: AUDIT_START, rows: rows.map((row) => (row.seq === 2 ? { ...row, target: "x" } : row)), remembered: undefined })).toMatchObject({
+      is: "broken",
+      atSeq: 2,
+      because: "hash",
+    });
+    expect(checkAudit({ anchor: AUDIT_START, rows: rows.filter(({ seq }) => seq !== 2), remembered: undefined })).toMatchObject({
+      is: "broken",
+      atSeq: 3,
+      because: "gap",
+    });
     expect(checkAudit({ anchor: AUDIT_START, rows, remembered: { seq: 3, hash: "f".repeat(64) } })).toEqual({ is: "rewritten", atSeq: 3 });
-    expect(checkAudit({ anchor: { seq: 3, hash: at(3).hash }, rows: rows.slice(3), remembered: { seq: 3, hash: "f".repeat(64) } })).toEqual({ is: "rewritten", atSeq: 3 });
+    expect(checkAudit({ anchor: { seq: 3, hash: at(3).hash }, rows: rows.slice(3), remembered: { seq: 3, hash: "f".repeat(64) } })).toEqual({
+      is: "rewritten",
+      atSeq: 3,
+    });
     expect(checkAudit({ anchor: AUDIT_START, rows: rows.slice(0, 2), remembered: at(4) })).toMatchObject({ is: "shortened", headSeq: 2 });
     expect(checkAudit({ anchor: AUDIT_START, rows: [], remembered: at(1) })).toMatchObject({ is: "shortened", headSeq: 0 });
   });
@@ -181,7 +235,8 @@ test("event filters are checked, and details leave out what says nothing", () =>
   expect(code(() => readKinds(["host.dwon"]))).toBe("bad_request");
   expect([readLimit(undefined), readLimit("7")]).toEqual([50, 7]);
   for (const bad of ["0", "-1", "x", "1e3", "9999999"]) expect(code(() => readLimit(bad))).toBe("bad_request");
-  expect(detailText({ data: { failed: 2, drifted: 0, code: "render_failed", because: "no such setting", request_id: "e-1", paused_until: 0, x: null } })).toBe("no such setting  code=render_failed  failed=2");
+  expect(detailText({ data: { failed: 2, drifted: 0, code: "render_failed", because: "no such setting", request_id: "e-1", paused_until: 0, x: null } })).toBe(
+    "no such setting  code=render_failed  failed=2",
+  );
   expect(detailText({ data: { paused_until: 1_795_132_800_000, name: 'a "b"' } })).toBe('paused_until=2026-11-20T00:00:00Z  name="a \\"b\\""');
 });
-

@@ -25,7 +25,9 @@ export function hostScreen(shown: HostScreen): string {
   const { detail, terminal } = shown;
   const head = `${paint(terminal, "strong", escapeUntrusted(detail.name))}  ${mark(terminal, glyphOf(detail.health), detail.health)}`;
   const note = detail.note === null ? "" : `\n${fields([["", { text: detail.note, style: "plain" }]], terminal)}`;
-  return [head + note, identityPart(shown), contactPart(shown), reportPart(shown), specPart(shown), factsPart(shown)].filter((part) => part !== "").join("\n\n");
+  return [head + note, identityPart(shown), contactPart(shown), reportPart(shown), specPart(shown), factsPart(shown)]
+    .filter((part) => part !== "")
+    .join("\n\n");
 }
 
 function title(shown: HostScreen, text: string): string {
@@ -35,7 +37,14 @@ function title(shown: HostScreen, text: string): string {
 function identityPart(shown: HostScreen): string {
   const { identity } = shown.verified;
   const { terminal, detail } = shown;
-  if (!identity.ok) return `${title(shown, "Identity")}\n${fields([["", { text: unverifiedText(identity), style: "bad" }], ["hub says", detail.host_id]], terminal)}`;
+  if (!identity.ok)
+    return `${title(shown, "Identity")}\n${fields(
+      [
+        ["", { text: unverifiedText(identity), style: "bad" }],
+        ["hub says", detail.host_id],
+      ],
+      terminal,
+    )}`;
   const { value } = identity;
   const how = value.serial === 0 ? `by grant ${value.grantId ?? ""}` : `certificate ${value.serial}`;
   return `${title(shown, "Identity")}\n${fields(
@@ -72,10 +81,24 @@ function reportPart(shown: HostScreen): string {
   const { counts } = report;
   const lines = fields(
     [
-      ["signed", { text: `${terminal.unicode ? "✓" : "+"} verified, made ${ageOf(report.created_at, nowMs)} ago${detail.report_received_at === null ? "" : `, received ${ageOf(detail.report_received_at, nowMs)} ago`}`, style: "good" }],
+      [
+        "signed",
+        {
+          text: `${terminal.unicode ? "✓" : "+"} verified, made ${ageOf(report.created_at, nowMs)} ago${detail.report_received_at === null ? "" : `, received ${ageOf(detail.report_received_at, nowMs)} ago`}`,
+          style: "good",
+        },
+      ],
       ["bundle", `${report.bundle}, spec ${report.spec}, ${report.mode}, by ${report.trigger}, from the ${report.source}, in ${age(report.duration_ms)}`],
-      ["result", Object.entries(counts).flatMap(([what, number]) => (number === 0 && what !== "unchanged" ? [] : [`${number} ${what}`])).join(terminal.unicode ? " · " : ", ")],
-      ["refused", report.refused === undefined ? undefined : { text: `bundle ${report.refused.bundle}: ${report.refused.code}, ${report.refused.because}`, style: "bad" }],
+      [
+        "result",
+        Object.entries(counts)
+          .flatMap(([what, number]) => (number === 0 && what !== "unchanged" ? [] : [`${number} ${what}`]))
+          .join(terminal.unicode ? " · " : ", "),
+      ],
+      [
+        "refused",
+        report.refused === undefined ? undefined : { text: `bundle ${report.refused.bundle}: ${report.refused.code}, ${report.refused.because}`, style: "bad" },
+      ],
     ],
     terminal,
   );
@@ -87,7 +110,9 @@ const OUTCOME_ORDER = ["failed", "drifted", "waiting", "skipped", "changed", "un
 function resourceTable(shown: HostScreen, report: Report): string {
   if (report.resources.length === 0) return "";
   const sorted = report.resources.toSorted((a, b) => OUTCOME_ORDER.indexOf(a.outcome) - OUTCOME_ORDER.indexOf(b.outcome));
-  const rows = sorted.slice(0, RESOURCES_SHOWN).map((resource): readonly Cell[] => [markCell(shown.terminal, glyphOf(resource.outcome), resource.outcome), resource.id, resource.reason]);
+  const rows = sorted
+    .slice(0, RESOURCES_SHOWN)
+    .map((resource): readonly Cell[] => [markCell(shown.terminal, glyphOf(resource.outcome), resource.outcome), resource.id, resource.reason]);
   const more = sorted.length > RESOURCES_SHOWN ? `\n  and ${sorted.length - RESOURCES_SHOWN} more (-o json shows all)` : "";
   return `${table([{ title: "OUTCOME" }, { title: "RESOURCE", flex: true, least: 20 }, { title: "REASON", flex: true, least: 16 }], rows, shown.terminal)}${more}`;
 }
@@ -108,7 +133,13 @@ function factsPart(shown: HostScreen): string {
   const flat = flatFacts(facts.value.facts);
   const chosen = allFacts ? flat : flat.filter(([name]) => FACTS_FIRST.some((first) => name === first || name.startsWith(`${first}.`))).slice(0, 16);
   const rest = flat.length - chosen.length;
-  return [`${heading}, ${ageOf(facts.value.created_at, nowMs)} old`, fields(chosen, terminal), rest > 0 ? `  and ${rest} more: felhom host show ${escapeUntrusted(shown.detail.name)} --facts` : ""].filter((part) => part !== "").join("\n");
+  return [
+    `${heading}, ${ageOf(facts.value.created_at, nowMs)} old`,
+    fields(chosen, terminal),
+    rest > 0 ? `  and ${rest} more: felhom host show ${escapeUntrusted(shown.detail.name)} --facts` : "",
+  ]
+    .filter((part) => part !== "")
+    .join("\n");
 }
 
 /** `os.family  debian`: nested maps as dotted names, lists in brackets. */
@@ -126,10 +157,37 @@ export function hostScreenData({ detail, verified }: HostScreen): Readonly<Recor
   const { identity, report, facts } = verified;
   return {
     ...hostData(detail),
-    identity: identity.ok ? { verified: true, id: identity.value.hostId, name: identity.value.name, labels: identity.value.labels, serial: identity.value.serial, grant: identity.value.grantId ?? null, createdAt: isoTime(identity.value.createdAt) } : { verified: false, refusal: identity.refusal, detail: identity.detail },
-    report: report === undefined ? null : report.ok ? { verified: true, receivedAt: isoTimeOrNull(detail.report_received_at), ...reportData(report.value) } : { verified: false, refusal: report.refusal, detail: report.detail },
-    facts: facts === undefined ? null : facts.ok ? { verified: true, createdAt: isoTime(facts.value.created_at), values: facts.value.facts } : { verified: false, refusal: facts.refusal, detail: facts.detail },
-    spec: { generation: detail.spec.generation, mode: detail.spec.mode, pausedUntil: isoTimeOrNull(detail.spec.paused_until), intervalS: detail.spec.interval_s ?? null, fetchWindows: detail.spec.fetch_windows ?? [], applyWindows: detail.spec.apply_windows ?? [] },
+    identity: identity.ok
+      ? {
+          verified: true,
+          id: identity.value.hostId,
+          name: identity.value.name,
+          labels: identity.value.labels,
+          serial: identity.value.serial,
+          grant: identity.value.grantId ?? null,
+          createdAt: isoTime(identity.value.createdAt),
+        }
+      : { verified: false, refusal: identity.refusal, detail: identity.detail },
+    report:
+      report === undefined
+        ? null
+        : report.ok
+          ? { verified: true, receivedAt: isoTimeOrNull(detail.report_received_at), ...reportData(report.value) }
+          : { verified: false, refusal: report.refusal, detail: report.detail },
+    facts:
+      facts === undefined
+        ? null
+        : facts.ok
+          ? { verified: true, createdAt: isoTime(facts.value.created_at), values: facts.value.facts }
+          : { verified: false, refusal: facts.refusal, detail: facts.detail },
+    spec: {
+      generation: detail.spec.generation,
+      mode: detail.spec.mode,
+      pausedUntil: isoTimeOrNull(detail.spec.paused_until),
+      intervalS: detail.spec.interval_s ?? null,
+      fetchWindows: detail.spec.fetch_windows ?? [],
+      applyWindows: detail.spec.apply_windows ?? [],
+    },
     address: detail.address,
     bootId: detail.boot_id,
     metrics: detail.metrics,
@@ -137,6 +195,17 @@ export function hostScreenData({ detail, verified }: HostScreen): Readonly<Recor
 }
 
 function reportData(report: Report): Readonly<Record<string, unknown>> {
-  return { createdAt: isoTime(report.created_at), bundle: report.bundle, spec: report.spec, mode: report.mode, trigger: report.trigger, source: report.source, durationMs: report.duration_ms, counts: report.counts, refused: report.refused ?? null, resources: report.resources, planSha256: report.plan_sha256 };
+  return {
+    createdAt: isoTime(report.created_at),
+    bundle: report.bundle,
+    spec: report.spec,
+    mode: report.mode,
+    trigger: report.trigger,
+    source: report.source,
+    durationMs: report.duration_ms,
+    counts: report.counts,
+    refused: report.refused ?? null,
+    resources: report.resources,
+    planSha256: report.plan_sha256,
+  };
 }
-

@@ -11,7 +11,9 @@ import { paint } from "../../../shared/cli/colour.ts";
 const URGENCY: readonly HostHealth[] = ["failed", "down", "degraded", "stale", "drift", "unknown", "ok", "revoked"];
 
 export function sortHosts(hosts: readonly HostItem[]): readonly HostItem[] {
-  return hosts.toSorted((a, b) => URGENCY.indexOf(a.health) - URGENCY.indexOf(b.health) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.host_id < b.host_id ? -1 : 1));
+  return hosts.toSorted(
+    (a, b) => URGENCY.indexOf(a.health) - URGENCY.indexOf(b.health) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.host_id < b.host_id ? -1 : 1),
+  );
 }
 
 export function needsAttention(host: HostItem): boolean {
@@ -84,7 +86,11 @@ function summaryText(hosts: readonly HostItem[], { nowMs, pending, terminal }: L
   const dot = terminal.unicode ? " · " : ", ";
   const members = hosts.filter(({ health }) => health !== "revoked").length;
   const parts = [
-    hosts.length === 0 ? "No host yet" : attention === 0 ? paint(terminal, "good", members === 1 ? "The one host is as wanted" : `All ${members} hosts as wanted`) : paint(terminal, "warn", `${attention} of ${count(hosts.length, "host")} ${attention === 1 ? "needs" : "need"} attention`),
+    hosts.length === 0
+      ? "No host yet"
+      : attention === 0
+        ? paint(terminal, "good", members === 1 ? "The one host is as wanted" : `All ${members} hosts as wanted`)
+        : paint(terminal, "warn", `${attention} of ${count(hosts.length, "host")} ${attention === 1 ? "needs" : "need"} attention`),
     ...tally(hosts, nowMs).map(([what, number]) => `${number} ${what}`),
   ];
   const waiting = pending === 0 ? [] : [paint(terminal, "warn", `${count(pending, "box", "boxes")} ${pending === 1 ? "waits" : "wait"} for approval`)];

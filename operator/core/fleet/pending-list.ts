@@ -32,7 +32,15 @@ export function pendingText(pending: readonly Pending[], nowMs: number, terminal
     ];
   });
   return table(
-    [{ title: "NAME", flex: true, least: 10 }, { title: "WORDS" }, { title: "FROM", drop: 4 }, { title: "AGE", align: "right" }, { title: "CLAIMS", flex: true, drop: 2 }, { title: "REQUEST", drop: 3 }, { title: "NOTE", drop: 5 }],
+    [
+      { title: "NAME", flex: true, least: 10 },
+      { title: "WORDS" },
+      { title: "FROM", drop: 4 },
+      { title: "AGE", align: "right" },
+      { title: "CLAIMS", flex: true, drop: 2 },
+      { title: "REQUEST", drop: 3 },
+      { title: "NOTE", drop: 5 },
+    ],
     rows,
     terminal,
   );
@@ -57,7 +65,9 @@ export function pendingData(pending: readonly Pending[]): Readonly<Record<string
       address: item.address,
       createdAt: isoTime(item.created_at),
       verified: read.ok,
-      ...(read.ok ? { name: read.value.statement.name, words: read.value.words.join("-"), agent: read.value.statement.agent_version, claims: read.value.statement.facts } : { refusal: read.refusal, detail: read.detail }),
+      ...(read.ok
+        ? { name: read.value.statement.name, words: read.value.words.join("-"), agent: read.value.statement.agent_version, claims: read.value.statement.facts }
+        : { refusal: read.refusal, detail: read.detail }),
     })),
   };
 }

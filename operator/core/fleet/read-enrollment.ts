@@ -31,13 +31,23 @@ export function readEnrollment(item: EnrollmentItem): Verdict<Enrollment> {
   if (!boxKey.ok) return boxKey;
   if (sameKey(signingKey.value, boxKey.value)) return refuse("key_unsafe", "one key stands for signing and sealing");
   const signature = fromBase64url(item.signature);
-  if (signature === undefined || !verifySignature(signingKey.value, bytes, signature)) return refuse("signature_bad", "the request is not signed by the key it names");
+  if (signature === undefined || !verifySignature(signingKey.value, bytes, signature))
+    return refuse("signature_bad", "the request is not signed by the key it names");
   if (hostIdOf(signingKey.value) !== item.host_id) return refuse("host_mismatch", `the key is that of ${hostIdOf(signingKey.value)}`);
-  return accept({ requestId: item.request_id, statement, signingKey: signingKey.value, boxKey: boxKey.value, words: enrollmentWords(signingKey.value, boxKey.value) });
+  return accept({
+    requestId: item.request_id,
+    statement,
+    signingKey: signingKey.value,
+    boxKey: boxKey.value,
+    words: enrollmentWords(signingKey.value, boxKey.value),
+  });
 }
 
 /** Words as people type them: any case, dashes, spaces or commas between. */
 export function sameWords(typed: string, words: readonly string[]): boolean {
-  const said = typed.toLowerCase().split(/[\s,-]+/).filter((word) => word !== "");
+  const said = typed
+    .toLowerCase()
+    .split(/[\s,-]+/)
+    .filter((word) => word !== "");
   return said.length === words.length && said.every((word, at) => word === words[at]);
 }

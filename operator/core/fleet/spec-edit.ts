@@ -14,10 +14,17 @@ export function isSpecEdit(options: Call["options"]): boolean {
 
 export function editOf(spec: HostSpec, options: Call["options"], nowMs: number): SpecEdit {
   const { mode, pause, resume, interval } = options;
-  if (mode !== undefined && mode !== "enforce" && mode !== "monitor") throw new Fault("bad_request", `Cannot set the mode ${String(mode)}`, { remedy: "The modes are enforce and monitor." });
+  if (mode !== undefined && mode !== "enforce" && mode !== "monitor")
+    throw new Fault("bad_request", `Cannot set the mode ${String(mode)}`, { remedy: "The modes are enforce and monitor." });
   if (pause !== undefined && resume === true) throw new Fault("bad_request", "Cannot pause and resume at once");
-  const pausedUntil = typeof pause === "string" ? nowMs + durationOf(pause, { name: "pause", least: 60_000, most: PAUSE_MS_MAX }) : resume === true ? undefined : spec.paused_until;
-  const intervalS = typeof interval === "string" ? Math.round(durationOf(interval, { name: "interval", least: 60_000, most: 86_400_000 }) / 1_000) : spec.interval_s;
+  const pausedUntil =
+    typeof pause === "string"
+      ? nowMs + durationOf(pause, { name: "pause", least: 60_000, most: PAUSE_MS_MAX })
+      : resume === true
+        ? undefined
+        : spec.paused_until;
+  const intervalS =
+    typeof interval === "string" ? Math.round(durationOf(interval, { name: "interval", least: 60_000, most: 86_400_000 }) / 1_000) : spec.interval_s;
   const cleared = options["no-windows"] === true;
   const fetchWindows = windowsOf(options["fetch-window"]) ?? (cleared ? undefined : spec.fetch_windows);
   const applyWindows = windowsOf(options["apply-window"]) ?? (cleared ? undefined : spec.apply_windows);
@@ -39,7 +46,10 @@ export function specDiff(before: HostSpec, after: SpecEdit, nowMs: number): read
   });
 }
 
-export function specFields(spec: Pick<HostSpec, "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows">, nowMs: number): readonly (readonly [string, string])[] {
+export function specFields(
+  spec: Pick<HostSpec, "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows">,
+  nowMs: number,
+): readonly (readonly [string, string])[] {
   const paused = spec.paused_until;
   return [
     ["mode", spec.mode],
@@ -69,12 +79,18 @@ export function windowOf(text: string): Window {
   const [, dayText = "", from = "", to = ""] = match ?? [];
   const days = dayText === "daily" ? [0, 1, 2, 3, 4, 5, 6] : [...new Set(dayText.split("+").map((day) => DAYS.findIndex((known) => known === day)))];
   const hoursFit = from < "24" && to < "24";
-  if (match === null || days.includes(-1) || !hoursFit || from === to) throw new Fault("bad_request", `Cannot read the window ${text}`, { remedy: 'Write it like "sat+sun 22:00-04:00" or "daily 02:00-05:00", in the box\'s own time.' });
+  if (match === null || days.includes(-1) || !hoursFit || from === to)
+    throw new Fault("bad_request", `Cannot read the window ${text}`, {
+      remedy: 'Write it like "sat+sun 22:00-04:00" or "daily 02:00-05:00", in the box\'s own time.',
+    });
   return { days: days.toSorted((a, b) => a - b), from, to };
 }
 
 function durationOf(text: string, bounds: { readonly name: string; readonly least: number; readonly most: number }): number {
   const ms = parseDuration(text);
-  if (ms === undefined || ms < bounds.least || ms > bounds.most) throw new Fault("bad_request", `Cannot use the ${bounds.name} ${text}`, { remedy: `Write it as 90s, 10m, 6h or 2d, from ${age(bounds.least)} to ${age(bounds.most)}.` });
+  if (ms === undefined || ms < bounds.least || ms > bounds.most)
+    throw new Fault("bad_request", `Cannot use the ${bounds.name} ${text}`, {
+      remedy: `Write it as 90s, 10m, 6h or 2d, from ${age(bounds.least)} to ${age(bounds.most)}.`,
+    });
   return ms;
 }

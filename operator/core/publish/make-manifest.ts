@@ -20,9 +20,13 @@ export interface ManifestParts {
 }
 
 export function makeManifest(parts: ManifestParts): BundlePayload {
-  if (parts.lifetimeMs < 3_600_000 || parts.lifetimeMs > BUNDLE_LIFETIME_MS_MAX) throw new Fault("bad_request", "Cannot publish with this lifetime", { remedy: "--expires takes 1h to 366d." });
+  if (parts.lifetimeMs < 3_600_000 || parts.lifetimeMs > BUNDLE_LIFETIME_MS_MAX)
+    throw new Fault("bad_request", "Cannot publish with this lifetime", { remedy: "--expires takes 1h to 366d." });
   const unusable = parts.files.find(({ path }) => !BUNDLE_PATH.test(path) || path.length > 512);
-  if (unusable !== undefined) throw new Fault("bad_request", `Cannot publish ${unusable.path}: such a name can't be in a bundle`, { remedy: "Names have letters, digits, spaces and _ @ . + - only; rename it or keep it out of the fleet directory." });
+  if (unusable !== undefined)
+    throw new Fault("bad_request", `Cannot publish ${unusable.path}: such a name can't be in a bundle`, {
+      remedy: "Names have letters, digits, spaces and _ @ . + - only; rename it or keep it out of the fleet directory.",
+    });
   const payload: BundlePayload = {
     v: 1,
     fleet_id: parts.root.payload.fleet_id,
@@ -36,7 +40,10 @@ export function makeManifest(parts: ManifestParts): BundlePayload {
   const sound = checkFiles(payload);
   if (!sound.ok) throw new Fault("bad_request", `Cannot publish: ${sound.detail}`);
   const size = utf8(JSON.stringify(payload)).byteLength;
-  if (size > PAYLOAD_BYTES_MAX.bundle) throw new Fault("too_large", `Cannot publish: the manifest has ${byteSize(size)}, and ${byteSize(PAYLOAD_BYTES_MAX.bundle)} are allowed`, { remedy: "Fewer files, or secrets for fewer hosts." });
+  if (size > PAYLOAD_BYTES_MAX.bundle)
+    throw new Fault("too_large", `Cannot publish: the manifest has ${byteSize(size)}, and ${byteSize(PAYLOAD_BYTES_MAX.bundle)} are allowed`, {
+      remedy: "Fewer files, or secrets for fewer hosts.",
+    });
   return payload;
 }
 
