@@ -269,6 +269,22 @@ bc:
     expect(readFileSync(join(box.root, "srv/from-code"), "utf8")).toBe("till\n");
   }, 60_000);
 
+  test(named("the fleet that `felhom init` writes works as it is written"), async () => {
+    const port = await freePort();
+    box.must("felhom", "init", "/srv/sample");
+    const settings = join(box.root, "srv/sample/settings/role/web.yaml");
+    writeFileSync(settings, readFileSync(settings, "utf8").replace(/port: \d+/, `port: ${port}`));
+    box.must("felhom", "check", "/srv/sample");
+    box.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755);
+    const labels = ["--label", "role=web", "--label", "site=home"];
+    const first = apply(box, "/srv/sample", ...labels);
+    rmSync(join(box.root, "usr/sbin/policy-rc.d"));
+    expect(told(first).filter((line) => !line.endsWith(" changed"))).toEqual([]);
+    expect(await (await fetch(`http://127.0.0.1:${port}/`, { keepalive: false })).text()).toContain("kept by felhom");
+    expect(apply(box, "/srv/sample", ...labels, "--exit-code")).toMatchObject({ code: 0, counts: { changed: 0, failed: 0 } });
+    box.must("sh", "-c", "rm -rf /srv/sample /etc/nginx/sites-enabled/default && systemctl stop nginx");
+  }, 240_000);
+
   test(named("facts say what this is"), () => {
     const { facts } = JSON.parse(box.must("felhom", "facts", "--json")) as { facts: Record<string, Record<string, unknown>> };
     expect(facts).toMatchObject({
