@@ -59,6 +59,8 @@ export function whyNot(): string | undefined {
   if (process.getuid?.() !== 0) return "only root can make containers";
   if (!existsSync("/usr/bin/apt-get")) return "this is not a Debian";
   if (!existsSync("/sys/fs/cgroup")) return "there are no cgroups";
+  if (Bun.spawnSync(["unshare", "--mount", "--pid", "--fork", "true"], { stdout: "ignore", stderr: "ignore" }).exitCode !== 0)
+    return "this machine allows no namespaces";
   for (const tool of ["lxc-start", "debootstrap"]) if (Bun.which(tool) === null && !install()) return `${tool} is not installed and apt-get cannot install it`;
   return undefined;
 }
