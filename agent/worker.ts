@@ -30,7 +30,7 @@ async function answer(input: Uint8Array, world: World): Promise<WorkerResult> {
 
 async function run(request: WorkerRequest, world: World): Promise<WorkerResult> {
   const { dataDir } = request.settings;
-  if (request.op === "status") return { op: "status", held: heldOf(world, dataDir, loadDesired(world, dataDir)) };
+  if (request.op === "status") return { op: "status", held: await heldOf(world, dataDir, loadDesired(world, dataDir)) };
   // A worker may outlive the agent that started it (kill -9): the next agent's worker must not run beside it.
   const lock = world.files.lock("worker.lock", request.op === "converge" ? paths(dataDir).convergeLock : paths(dataDir).documentsLock);
   try {
@@ -45,11 +45,11 @@ async function work(request: Exclude<WorkerRequest, { readonly op: "status" }>, 
   switch (request.op) {
     case "adopt": {
       const { desired, advanced, newSpec, refused } = adopt(world, dataDir, request);
-      return { op: "adopt", held: heldOf(world, dataDir, desired), advanced, newSpec, refused: [...refused] };
+      return { op: "adopt", held: await heldOf(world, dataDir, desired), advanced, newSpec, refused: [...refused] };
     }
     case "stage": {
       const { desired, staged, refused } = stage(world, request.settings);
-      return { op: "stage", held: heldOf(world, dataDir, desired), staged, refused: [...refused] };
+      return { op: "stage", held: await heldOf(world, dataDir, desired), staged, refused: [...refused] };
     }
     case "converge": {
       const { runConverge } = await import("./edge/desired/converge-run.ts");

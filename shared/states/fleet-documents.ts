@@ -114,6 +114,12 @@ async function readDocument<T extends z.ZodMiniType>(
   return faulty(...(await Promise.all(issuesOf(parsed.error, value).map((issue) => document.value.fault(issue.path, issue.message, issue.remedy)))));
 }
 
+/** The defaults of a fleet.yaml alone; `undefined` when it is not right as a whole. */
+export async function readFleetDefaults(text: string): Promise<FleetDefaults | undefined> {
+  const fleet = await readDocument({ "fleet.yaml": text }, "fleet.yaml", fleetSchema);
+  return fleet.ok ? fleet.value.value.defaults : undefined;
+}
+
 /** The file of a state by name, or why there is none. */
 export function stateFile(
   sources: Sources,

@@ -24,6 +24,7 @@ import { type Documents, writeBoth } from "./documents.ts";
 import { heldOf } from "./held.ts";
 import { type Desired, loadDesired } from "./load-desired.ts";
 import { readRetry, writeRetry } from "./retry-store.ts";
+import { readSpecInForce } from "./spec-in-force.ts";
 import { distrustDamagedTree } from "./stage.ts";
 
 type Request = Extract<WorkerRequest, { readonly op: "converge" }>;
@@ -52,7 +53,7 @@ export async function runConverge(world: World, request: Request): Promise<Resul
   const { settings } = request;
   const startedMs = world.clock.wallMs();
   const { desired, damage } = distrustDamagedTree(world, settings.dataDir, loadDesired(world, settings.dataDir));
-  const mode = modeNow(desired.documents.spec, startedMs, localTime(startedMs));
+  const mode = modeNow(await readSpecInForce(world, settings.dataDir, desired), startedMs, localTime(startedMs));
   const ran = await enforce(world, request, desired, damage, mode);
   const durationMs = Math.max(0, world.clock.wallMs() - startedMs);
   // A database that was moved aside has no documents: what was enforced came from the snapshot, also when both agree again now.
@@ -60,7 +61,7 @@ export async function runConverge(world: World, request: Request): Promise<Resul
   const summary = summarise({ request, desired, ran, mode, source, startedMs, durationMs });
   const healed = desired.source === "none" ? [] : heal(world, settings.dataDir, desired, ran);
   // Looked at again: another worker may have adopted something since this run began. Source and notes are this run's own.
-  const held = heldOf(world, settings.dataDir, { ...loadDesired(world, settings.dataDir), source: desired.source, notes: [...desired.notes, ...healed] });
+  const held = await heldOf(world, settings.dataDir, { ...loadDesired(world, settings.dataDir), source: desired.source, notes: [...desired.notes, ...healed] });
   return {
     op: "converge",
     held,
@@ -74,12 +75,25 @@ export async function runConverge(world: World, request: Request): Promise<Resul
 async function enforce(world: World, request: Request, desired: Desired, damage: string | undefined, mode: ConvergeSummary["mode"]): Promise<Ran> {
   const { settings } = request;
   const { bundle, identity } = desired;
-  const nothing = async (refused?: Refused): Promise<Ran> => ({ bundle: 0, result: undefined, facts: await collectFacts(world, { factsDirs: settings.factsDirs }), refused });
+  const nothing = async (refused?: Refused): Promise<Ran> => ({
+    bundle: 0,
+    result: undefined,
+    facts: await collectFacts(world, { factsDirs: settings.factsDirs }),
+    refused,
+  });
   const stored = desired.refused.find(({ what }) => what === "bundle" || what === "identity");
-  if (stored !== undefined) return nothing({ bundle: bundle?.version ?? 0, code: stored.code, because: clip(`The stored ${stored.what} does not verify against root ${desired.root?.payload.version ?? 0}: ${stored.detail}`, 1_024) });
+  if (stored !== undefined)
+    return nothing({
+      bundle: bundle?.version ?? 0,
+      code: stored.code,
+      because: clip(`The stored ${stored.what} does not verify against root ${desired.root?.payload.version ?? 0}: ${stored.detail}`, 1_024),
+    });
   if (bundle === undefined || identity === undefined) return nothing();
-  if (damage !== undefined) return nothing({ bundle: bundle.version, code: "blob_mismatch", because: clip(`Its files on disk are damaged and are fetched again: ${damage}`, 1_024) });
-  const secrets = Object.hasOwn(bundle.secrets, identity.hostId) ? openSecrets({ box: await loadSealedBox(), identity, boxKey: desired.keys.boxKey, bundle }) : ({ ok: true, value: {} } as const);
+  if (damage !== undefined)
+    return nothing({ bundle: bundle.version, code: "blob_mismatch", because: clip(`Its files on disk are damaged and are fetched again: ${damage}`, 1_024) });
+  const secrets = Object.hasOwn(bundle.secrets, identity.hostId)
+    ? openSecrets({ box: await loadSealedBox(), identity, boxKey: desired.keys.boxKey, bundle })
+    : ({ ok: true, value: {} } as const);
   if (!secrets.ok) return nothing({ bundle: bundle.version, code: secrets.refusal, because: clip(secrets.detail, 1_024) });
   const { lastGood } = desired.documents;
   const result = await converge(world, {
@@ -105,7 +119,10 @@ async function enforce(world: World, request: Request, desired: Desired, damage:
 /** Both copies hold the same again, with the newest good resources. What cannot be written is a note, not the end of the run. */
 function heal(world: World, dataDir: string, desired: Desired, ran: Ran): readonly string[] {
   const { result } = ran;
-  const lastGood = result?.enforced === "new" && result.rendered.ok && desired.bundle !== undefined ? { bundle: desired.bundle.version, resources: [...result.rendered.resources] } : desired.documents.lastGood;
+  const lastGood =
+    result?.enforced === "new" && result.rendered.ok && desired.bundle !== undefined
+      ? { bundle: desired.bundle.version, resources: [...result.rendered.resources] }
+      : desired.documents.lastGood;
   const notes: string[] = [];
   try {
     notes.push(
@@ -160,7 +177,8 @@ function summarise({ request, desired, ran, mode, source, startedMs, durationMs 
 /** Why this box is less than well, in the order a person should hear it. */
 function degradation(desired: Desired, ran: Ran, nowMs: number): string | undefined {
   if (ran.refused !== undefined) return clip(`enforcing bundle ${ran.bundle}, bundle ${ran.refused.bundle} is not enforced: ${ran.refused.because}`, 1_024);
-  if (desired.bundle !== undefined && bundleExpired(desired.bundle, nowMs)) return `bundle ${desired.bundle.version} has expired and stays in force: publish a new one`;
+  if (desired.bundle !== undefined && bundleExpired(desired.bundle, nowMs))
+    return `bundle ${desired.bundle.version} has expired and stays in force: publish a new one`;
   if (desired.source === "none") return "desired state is lost on this box and is asked of the hub anew";
   if (desired.source === "snapshot") return clip(`desired state comes from the snapshot: ${desired.notes.join("; ")}`, 1_024);
   return desired.notes[0];
@@ -185,8 +203,15 @@ function sign(request: Request, desired: Desired, ran: Ran, summary: ConvergeSum
     plan_sha256: ran.result?.planSha256 ?? EMPTY_PLAN,
   };
   const digest = digestOf({ ...report, created_at: 0, duration_ms: 0, trigger: "" });
-  const isNews = digest !== request.reported.digest || report.counts.changed > 0 || request.trigger === "demand" || isDue(summary.atMs, request.reported.atMs, REPORT_REPEAT_MS);
-  return { ...(isNews ? { report: { digest, envelope: signReport(report, desired.keys.signingKey) } } : {}), ...signNewFacts(request, ran, desired, ids, summary.atMs) };
+  const isNews =
+    digest !== request.reported.digest ||
+    report.counts.changed > 0 ||
+    request.trigger === "demand" ||
+    isDue(summary.atMs, request.reported.atMs, REPORT_REPEAT_MS);
+  return {
+    ...(isNews ? { report: { digest, envelope: signReport(report, desired.keys.signingKey) } } : {}),
+    ...signNewFacts(request, ran, desired, ids, summary.atMs),
+  };
 }
 
 const EMPTY_PLAN = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" as Report["plan_sha256"];
@@ -211,7 +236,8 @@ function boundFacts(raw: Readonly<Record<string, FactValue>>): Readonly<Record<s
 function mendText(value: FactValue): FactValue {
   if (typeof value === "string") return value.toWellFormed();
   if (Array.isArray(value)) return value.map((item: FactValue) => mendText(item));
-  if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name.toWellFormed(), mendText(inner)]));
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name.toWellFormed(), mendText(inner)]));
   return value;
 }
 

@@ -3,10 +3,12 @@ import type { BundlePayload } from "../../../shared/trust/payloads.ts";
 import type { BlobRef, Held } from "../../core/worker/messages.ts";
 import { knownContents } from "./bundle-tree.ts";
 import type { Desired } from "./load-desired.ts";
+import { readSpecInForce } from "./spec-in-force.ts";
 
 /** What the box holds, as the resident and `status` want to know it. */
-export function heldOf(world: World, dataDir: string, desired: Desired): Held {
-  const { documents, root, identity, bundle, candidate, notes, source } = desired;
+export async function heldOf(world: World, dataDir: string, desired: Desired): Promise<Held> {
+  const { root, identity, bundle, candidate, notes, source } = desired;
+  const spec = await readSpecInForce(world, dataDir, desired);
   return {
     source,
     notes: [...notes],
@@ -18,7 +20,7 @@ export function heldOf(world: World, dataDir: string, desired: Desired): Held {
     ...(bundle === undefined ? {} : { bundleCreatedAt: bundle.created_at, bundleExpiresAt: bundle.expires_at }),
     candidate: candidate?.version ?? 0,
     missing: candidate === undefined ? [] : [...missingBlobs(world, dataDir, desired.bundle, candidate)],
-    ...(documents.spec === undefined ? {} : { spec: documents.spec }),
+    ...(spec === undefined ? {} : { spec }),
     pins: [...(root?.payload.hub_pins ?? [])],
   };
 }
