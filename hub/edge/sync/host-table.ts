@@ -39,6 +39,8 @@ export interface HostEntry extends Linked<HostEntry> {
   /** Theoretical arrival time of the next sync (GCRA, hub/core/limits). */
   nextSyncMonoMs: number;
   offerAskedMonoMs: number;
+  /** This process has answered it: the first answer after a start is given at once, so that a box knows that its hub is back. */
+  met: boolean;
   /** The text of its last sync, if that brought nothing and changed nothing; empty otherwise. And how long it asked to wait. */
   quietBody: string;
   quietWaitMs: number;
@@ -142,6 +144,7 @@ export class HostTable {
       dirty: false,
       nextSyncMonoMs: 0,
       offerAskedMonoMs: Number.NEGATIVE_INFINITY,
+      met: false,
       quietBody: "",
       quietWaitMs: 0,
       told: undefined,

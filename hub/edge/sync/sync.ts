@@ -144,6 +144,8 @@ export class Sync {
     const hub = this.#hub;
     const nowMono = hub.world.clock.monoMs();
     const newest = newestFor(hub, entry);
+    const met = entry.met;
+    entry.met = true;
     const pace = this.#pace(nowMono);
     const wantOffer = shouldAskOffer(entry, newest, nowMono);
     if (wantOffer) entry.offerAskedMonoMs = nowMono;
@@ -153,7 +155,7 @@ export class Sync {
       return;
     }
     const { courier } = hub;
-    if (askedWaitMs > 0 && !wantOffer && !courier.isStopping && courier.held < hub.settings.limits.heldMax) {
+    if (askedWaitMs > 0 && met && !wantOffer && !courier.isStopping && courier.held < hub.settings.limits.heldMax) {
       this.counts.held += 1;
       peer.hold();
       return courier.hold(entry, nowMono + askedWaitMs, msgpack, answer);
