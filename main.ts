@@ -6,6 +6,7 @@ import type { Self } from "./shared/ports/self.ts";
 import type { World } from "./shared/ports/world.ts";
 import type { Service } from "./shared/service.ts";
 import { VERSION } from "./shared/version.ts";
+import { asksVersion, versionLine } from "./operator/version-line.ts";
 
 /** argv → role → settings → world → services → exit code. The only file that reads or ends the process; every role is loaded only when it is the one. */
 
@@ -45,6 +46,11 @@ async function main(): Promise<number> {
     case "watchdog":
       return serve(role.is, role.argv);
     case "command": {
+      if (asksVersion(role.argv)) {
+        // Not process.stdout: making that stream costs as much as all the rest of this command.
+        console.log(versionLine());
+        return 0;
+      }
       const { runCommand } = await import("./operator/mode.ts");
       const { realTerminal } = await import("./shared/edge/terminal.ts");
       const terminal = realTerminal({ env: process.env, interrupted: stop.signal });

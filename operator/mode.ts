@@ -2,7 +2,7 @@ import type { ExitCode } from "../shared/cli/command.ts";
 import type { Terminal } from "../shared/ports/terminal.ts";
 import type { World } from "../shared/ports/world.ts";
 import type { Tables } from "./tables.ts";
-import { versionLine } from "./version-line.ts";
+import { asksVersion, versionLine } from "./version-line.ts";
 
 /**
  * The command line's entry: everything but the long-running roles comes through here. `version` is answered at once: no parser,
@@ -20,8 +20,7 @@ export interface Invocation {
 }
 
 export async function runCommand(invocation: Invocation): Promise<ExitCode> {
-  const [first, ...more] = invocation.argv;
-  if ((first === "version" || first === "--version" || first === "-V") && more.length === 0) {
+  if (asksVersion(invocation.argv)) {
     invocation.terminal.out(`${versionLine()}\n`);
     return 0;
   }
