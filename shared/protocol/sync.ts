@@ -1,11 +1,10 @@
 import * as z from "zod/mini";
 import { counter, envelope, hostId, opaqueId, text } from "./fields.ts";
+import { SYNC_WAIT_MS_MAX } from "./sync-limits.ts";
 import { hostSpec } from "./spec.ts";
 
-export const SYNC_REQUEST_BYTES_MAX = 384 * 1024;
-export const SYNC_REPLY_BYTES_MAX = 12 * 1024 * 1024;
-export const OUTBOX_BATCH_BYTES_MAX = 256 * 1024;
-export const SYNC_WAIT_MS_MAX = 55_000;
+
+export { OUTBOX_BATCH_BYTES_MAX, SYNC_REPLY_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_WAIT_MS_MAX } from "./sync-limits.ts";
 
 /** One row of the box's outbox. `return`, `report` and `facts` bodies are envelopes signed by the host; `event` and `metrics` are plain. */
 export const outboxItem = z.discriminatedUnion("kind", [

@@ -12,13 +12,14 @@ export function specInForce(
   hostId: HostSpec["host_id"] | undefined,
   nowMs: number,
 ): HostSpec | undefined {
-  const { interval, fetchWindows, applyWindows } = defaults ?? {};
-  if (hostId === undefined || (interval === undefined && fetchWindows === undefined && applyWindows === undefined)) return spec;
+  const { mode, interval, fetchWindows, applyWindows } = defaults ?? {};
+  if (hostId === undefined || [mode, interval, fetchWindows, applyWindows].every((one) => one === undefined)) return spec;
   const filled: HostSpec = {
     ...(interval === undefined ? {} : { interval_s: interval }),
     ...(fetchWindows === undefined ? {} : { fetch_windows: fetchWindows }),
     ...(applyWindows === undefined ? {} : { apply_windows: applyWindows }),
     ...(spec ?? { v: 1, host_id: hostId, generation: 0, mode: "enforce" }),
+    ...(mode === "monitor" ? { mode } : {}),
   };
   return clampSpec(filled, nowMs);
 }

@@ -10,9 +10,6 @@ import { report } from "../../../shared/protocol/report.ts";
 import { hostSpec } from "../../../shared/protocol/spec.ts";
 import type { Trigger } from "../schedule/schedule.ts";
 
-export const WORKER_REQUEST_BYTES_MAX = 16 * 1024 * 1024;
-export const WORKER_RESULT_BYTES_MAX = 16 * 1024 * 1024;
-
 const trigger = z.enum(["boot", "interval", "bundle", "spec", "demand", "retry"]) satisfies z.ZodMiniType<Trigger>;
 const user = z.object({ uid: counter, gid: counter });
 /** The part of the settings that a worker needs. */

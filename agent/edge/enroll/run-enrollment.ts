@@ -2,6 +2,7 @@
  * Drives core/enroll: performs each effect, writes each new state to disk before the next step, and tells what happens. Used by
  * `felhom enroll`; safe to kill at any point and to run again.
  */
+import * as z from "zod/mini";
 import { base64url, hex, utf8 } from "../../../shared/core/bytes.ts";
 import { Fault, isFault } from "../../../shared/core/fault.ts";
 import { removeStaleTemps } from "../../../shared/edge/durable-write.ts";
@@ -291,9 +292,9 @@ class EnrollRun {
     return { on: "verified" };
   }
 
-  async #hub<T>(request: Pick<HubRequest<T>, "op" | "method" | "path" | "schema"> & Partial<Pick<HubRequest<T>, "body" | "headers">>): Promise<Answer<T>> {
+  async #hub<T>({ schema, ...request }: Pick<HubRequest<T>, "op" | "method" | "path"> & { readonly schema: z.ZodMiniType<T> } & Partial<Pick<HubRequest<T>, "body" | "headers">>): Promise<Answer<T>> {
     const url = this.#url();
-    const answer = await askHub(this.#world, { ...request, url, pins: this.#context.join.pins, timeoutMs: REQUEST_TIMEOUT_MS, replyBytesMax: REPLY_BYTES_MAX, stop: this.#context.stop });
+    const answer = await askHub(this.#world, { ...request, decode: (value) => decode(schema, value), url, pins: this.#context.join.pins, timeoutMs: REQUEST_TIMEOUT_MS, replyBytesMax: REPLY_BYTES_MAX, stop: this.#context.stop });
     if (this.#reached !== url) {
       this.#reached = url;
       this.#context.tell({ news: "reached", url });
@@ -308,6 +309,11 @@ class EnrollRun {
   #hostId(): string {
     return hostIdOf(this.#context.identity.signingKey.publicKey);
   }
+}
+
+function decode<T>(schema: z.ZodMiniType<T>, value: unknown): T | undefined {
+  const parsed = z.safeParse(schema, value);
+  return parsed.success ? parsed.data : undefined;
 }
 
 function asEvent({ status, code, detail, retryAfterMs }: Extract<Answer<never>, { readonly is: "problem" }>): EnrollEvent {

@@ -1,10 +1,9 @@
 /** HTTP to a hub, for syncing and enrolling: JSON in, JSON out, problems as data. A status is never a throw; only the network throws. */
-import * as z from "zod/mini";
 import { fromUtf8, utf8 } from "../../../shared/core/bytes.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 import type { NetReply, NetRequest } from "../../../shared/ports/net.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import { problem } from "../../../shared/protocol/problem.ts";
+import { isPlain, isText, parseJson } from "../../core/plain-json.ts";
 
 export type Answer<T> = { readonly is: "ok"; readonly value: T } | { readonly is: "problem"; readonly status: number; readonly code: string; readonly detail: string; readonly retryAfterMs: number | undefined };
 
@@ -16,7 +15,8 @@ export interface HubRequest<T> {
   readonly pins: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  readonly schema: z.ZodMiniType<T>;
+  /** `undefined`: this is not what a hub says. */
+  readonly decode: (value: unknown) => T | undefined;
   readonly timeoutMs: number;
   readonly replyBytesMax: number;
   readonly stop: AbortSignal;
@@ -27,9 +27,9 @@ export async function askHub<T>(world: World, request: HubRequest<T>): Promise<A
   assertSafe(request.url);
   const reply = await world.net.request(request.op, toNet(request));
   if (reply.status < 200 || reply.status > 299) return toProblem(reply, world.clock.wallMs());
-  const parsed = z.safeParse(request.schema, parseJson(reply.body));
-  if (!parsed.success) throw new Fault("net_unreachable", `Cannot use the answer of ${request.url}: it is not a hub's`, { facts: { at: parsed.error.issues[0]?.path.map(String).join(".") ?? "" } });
-  return { is: "ok", value: parsed.data };
+  const value = request.decode(jsonOf(reply.body));
+  if (value === undefined) throw new Fault("net_unreachable", `Cannot use the answer of ${request.url}: it is not a hub's`);
+  return { is: "ok", value };
 }
 
 /** TLS is mandatory but to this machine itself. */
@@ -62,15 +62,16 @@ function toNet<T>(request: HubRequest<T>): NetRequest {
 }
 
 function toProblem(reply: NetReply, nowMs: number): Extract<Answer<never>, { readonly is: "problem" }> {
-  const parsed = z.safeParse(problem, parseJson(reply.body));
-  const said = parsed.success ? parsed.data : undefined;
-  const seconds = said?.retry_after_s;
+  const body = jsonOf(reply.body);
+  const said = isPlain(body) ? body : {};
+  const seconds = said["retry_after_s"];
+  const text = (name: string, max: number): string | undefined => (isText(said[name], max) ? said[name] : undefined);
   return {
     is: "problem",
     status: reply.status,
-    code: said?.code ?? `http_${reply.status}`,
-    detail: said?.detail ?? said?.title ?? `HTTP ${reply.status}`,
-    retryAfterMs: retryAfterMs(reply.headers["retry-after"], nowMs) ?? (seconds === undefined ? undefined : seconds * 1_000),
+    code: text("code", 64) ?? `http_${reply.status}`,
+    detail: text("detail", 2_048) ?? text("title", 256) ?? `HTTP ${reply.status}`,
+    retryAfterMs: retryAfterMs(reply.headers["retry-after"], nowMs) ?? (typeof seconds === "number" && seconds >= 0 ? seconds * 1_000 : undefined),
   };
 }
 
@@ -82,9 +83,9 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function jsonOf(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(fromUtf8(bytes));
+    return parseJson(fromUtf8(bytes));
   } catch {
     return undefined;
   }

@@ -5,11 +5,13 @@
 import { isFault } from "../../../shared/core/fault.ts";
 import type { Health } from "../../../shared/core/health.ts";
 import type { Metric } from "../../../shared/core/metrics.ts";
-import { SYNC_REPLY_BYTES_MAX, type SyncReply, syncReply } from "../../../shared/protocol/sync.ts";
+import { SYNC_REPLY_BYTES_MAX } from "../../../shared/protocol/sync-limits.ts";
+import type { SyncReply } from "../../../shared/protocol/sync.ts";
 import { PROTOCOL } from "../../../shared/protocol/version.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import type { Service } from "../../../shared/service.ts";
 import { type Link, type LinkEffect, type LinkEvent, newLink, type ReplyFacts, turn } from "../../core/sync/link.ts";
+import { decodeSyncReply } from "../../core/sync/reply.ts";
 import type { LinkStatus } from "../../core/status/agent-status.ts";
 import type { Desk } from "../desk.ts";
 import { readCounter, writeCounter } from "../store/counters.ts";
@@ -156,7 +158,7 @@ class LinkRunner {
         pins: pinsOf(this.#desk, membership),
         headers: { authorization: `Bearer ${membership.credential}` },
         body: message.request,
-        schema: syncReply,
+        decode: decodeSyncReply,
         timeoutMs: waitMs + REQUEST_TIMEOUT_MS,
         replyBytesMax: SYNC_REPLY_BYTES_MAX,
         stop: this.#cut.signal,

@@ -1,10 +1,10 @@
 import type { Envelope } from "../../../shared/protocol/fields.ts";
-import { outboxItem, type OutboxItem, type SyncRequest, OUTBOX_BATCH_BYTES_MAX, SYNC_REQUEST_BYTES_MAX } from "../../../shared/protocol/sync.ts";
+import { OUTBOX_BATCH_BYTES_MAX, SYNC_REQUEST_BYTES_MAX } from "../../../shared/protocol/sync-limits.ts";
+import type { OutboxItem, SyncRequest } from "../../../shared/protocol/sync.ts";
 import { PROTOCOL } from "../../../shared/protocol/version.ts";
 import type { Database } from "../../../shared/ports/databases.ts";
-import * as z from "zod/mini";
+import { isEnvelope, isPlain, isText, parseJson } from "../../core/plain-json.ts";
 import type { Held } from "../../core/worker/messages.ts";
-import { envelope } from "../../../shared/protocol/fields.ts";
 import { park, type QueuedRow, takeBatch } from "../store/outbox-store.ts";
 
 export interface SyncParts {
@@ -46,40 +46,47 @@ export function syncMessage(database: Database, parts: SyncParts): SyncMessage {
 }
 
 /** A row that is not what was queued (a flipped bit) is set aside, so that it cannot hold up the others. */
-function toItem(database: Database, { seq, kind, body }: QueuedRow): readonly OutboxItem[] {
-  const parsed = z.safeParse(outboxItem, { seq, kind, body: parseJson(body) });
-  if (parsed.success) return [parsed.data];
-  park(database, seq);
+function toItem(database: Database, row: QueuedRow): readonly OutboxItem[] {
+  const item = { seq: row.seq, kind: row.kind, body: parseJson(row.body) };
+  if (isItem(item)) return [item];
+  park(database, row.seq);
   return [];
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+function isItem(item: { readonly seq: number; readonly kind: string; readonly body: unknown }): item is OutboxItem {
+  switch (item.kind) {
+    case "return":
+    case "report":
+    case "facts":
+      return isEnvelope(item.body);
+    case "event":
+      return isPlain(item.body) && Object.entries(item.body).every(([name, value]) => isText(name, 64) && (value === null || isText(value, 2_048) || ["number", "boolean"].includes(typeof value)));
+    case "metrics":
+      return isPlain(item.body) && Object.entries(item.body).every(([name, value]) => isText(name, 128) && typeof value === "number");
+    default:
+      return false;
   }
 }
 
 /** What this box can give back to a hub that was restored from an old backup. What would not fit into a request is left out, the bundle first: the operator's tools still have it. */
 function offerOf(database: Database): NonNullable<SyncRequest["offer"]> {
-  const roots = read(database, "roots", z.array(envelope)) ?? [];
-  const identity = read(database, "identity", z.object({ cert: z.optional(envelope) }));
-  const bundle = read(database, "bundle", envelope);
+  const held = read(database, "roots");
+  const roots = Array.isArray(held) ? held.filter(isEnvelope) : [];
+  const identity = read(database, "identity");
+  const cert = isPlain(identity) ? identity["cert"] : undefined;
+  const bundle = read(database, "bundle");
   const room = SYNC_REQUEST_BYTES_MAX - OUTBOX_BATCH_BYTES_MAX - 16 * 1024;
   const offered: { roots: Envelope[]; cert?: Envelope; bundle?: Envelope } = { roots: [] };
   let bytes = 0;
   const fits = (value: unknown): boolean => (bytes += JSON.stringify(value).length) <= room;
   for (const root of roots) if (fits(root)) offered.roots.push(root);
-  if (identity?.cert !== undefined && fits(identity.cert)) offered.cert = identity.cert;
-  if (bundle !== undefined && fits(bundle)) offered.bundle = bundle;
+  if (isEnvelope(cert) && fits(cert)) offered.cert = cert;
+  if (isEnvelope(bundle) && fits(bundle)) offered.bundle = bundle;
   return offered;
 }
 
 /** Unverified here: the hub verifies what it takes, and the worker what the box uses. */
-function read<T>(database: Database, kind: string, schema: z.ZodMiniType<T>): T | undefined {
+function read(database: Database, kind: string): unknown {
   const row = database.get<{ body: string }>("offer.read", "SELECT body FROM document WHERE kind = ?", kind);
-  if (row === undefined) return undefined;
-  const parsed = z.safeParse(schema, parseJson(row.body));
-  return parsed.success ? parsed.data : undefined;
+  return row === undefined ? undefined : parseJson(row.body);
 }

@@ -2,12 +2,13 @@
  * Starts workers and believes only what parses. Two lanes: documents are verified and staged while a long converge run goes on,
  * but never two of the same kind at once. Memory and privileges of the work end with each child.
  */
-import * as z from "zod/mini";
 import { fromUtf8, utf8 } from "../../../shared/core/bytes.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 import type { LogEvent } from "../../../shared/core/log-event.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import { WORKER_RESULT_BYTES_MAX, type WorkerRequest, type WorkerResult, workerResult } from "../../core/worker/messages.ts";
+import { isList, isPlain, isText, parseJson, type Plain } from "../../core/plain-json.ts";
+import { WORKER_RESULT_BYTES_MAX } from "../../core/worker/limits.ts";
+import type { WorkerRequest, WorkerResult } from "../../core/worker/messages.ts";
 
 /** Verifying and staging are bounded by the disk; this only ends a worker that hangs. */
 const DOCUMENTS_TIMEOUT_MS = 30 * 60_000;
@@ -48,10 +49,10 @@ export class WorkerClient {
   #relayLog(stderr: Uint8Array): void {
     const log = this.#world.log.for("worker");
     for (const text of new TextDecoder().decode(stderr).split("\n").slice(0, RELAYED_LINES_MAX)) {
-      const line = text.startsWith("{") ? jsonObject(text) : undefined;
-      const parsed = line === undefined ? undefined : z.safeParse(logLine, line);
+      const line = text.startsWith("{") ? parseJson(text) : undefined;
+      if (!isPlain(line) || !isLevel(line["level"]) || !isText(line["event"], 64)) continue;
       // One binary on both sides: the name is one of ours, and a decoder is where a string becomes one.
-      if (line !== undefined && parsed?.success === true) log.event(parsed.data.level, parsed.data.event as LogEvent, logFacts(line));
+      log.event(line["level"], line["event"] as LogEvent, logFacts(line));
     }
   }
 
@@ -83,32 +84,37 @@ export class WorkerClient {
 
 /** A worker's log lines become ours: it has no other way to be heard. What is not a log line is part of a failure and shown with it. */
 const RELAYED_LINES_MAX = 500;
-const logLine = z.object({ level: z.enum(["info", "warn", "error"]), event: z.string().check(z.regex(/^[a-z][a-z0-9_.-]{1,63}$/)) });
+const OWN_FIELDS = new Set(["at", "level", "component", "version", "event"]);
 
-function logFacts(line: object): Readonly<Record<string, string | number | boolean | null>> {
-  const own = new Set(["at", "level", "component", "version", "event"]);
-  return Object.fromEntries(Object.entries(line).filter((entry): entry is [string, string | number | boolean | null] => !own.has(entry[0]) && (entry[1] === null || ["string", "number", "boolean"].includes(typeof entry[1]))));
+function isLevel(value: unknown): value is "info" | "warn" | "error" {
+  return value === "info" || value === "warn" || value === "error";
 }
 
-function jsonObject(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
+function logFacts(line: Plain): Readonly<Record<string, string | number | boolean | null>> {
+  const isFact = (entry: [string, unknown]): entry is [string, string | number | boolean | null] => !OWN_FIELDS.has(entry[0]) && (entry[1] === null || ["string", "number", "boolean"].includes(typeof entry[1]));
+  return Object.fromEntries(Object.entries(line).filter(isFact));
 }
 
+/** Whole JSON of the form that was agreed: a worker that was killed leaves half a text, and one that fails says so. */
 function parseResult(op: string, bytes: Uint8Array): WorkerResult {
-  let json: unknown;
+  const value = parseJson(decodeText(bytes));
+  if (!isResult(value)) throw new Fault("exec_failed", `Cannot ${op}: the worker's answer is not of the expected form`);
+  return value;
+}
+
+function decodeText(bytes: Uint8Array): string {
   try {
-    json = JSON.parse(fromUtf8(bytes));
-  } catch (cause) {
-    throw new Fault("exec_failed", `Cannot ${op}: the worker's answer is not JSON`, { cause });
+    return fromUtf8(bytes);
+  } catch {
+    return "";
   }
-  const parsed = z.safeParse(workerResult, json);
-  if (!parsed.success) throw new Fault("exec_failed", `Cannot ${op}: the worker's answer is not of the expected form at ${parsed.error.issues[0]?.path.map(String).join(".") ?? ""}`);
-  return parsed.data;
+}
+
+function isResult(value: unknown): value is WorkerResult {
+  if (!isPlain(value)) return false;
+  if (value["op"] === "failed") return isText(value["code"], 64) && isText(value["because"], 4_096);
+  const { held } = value;
+  return isText(value["op"], 16) && isPlain(held) && isText(held["source"], 16) && isList(held["missing"], Number.MAX_SAFE_INTEGER, isPlain);
 }
 
 function isAnswerTo<Op extends WorkerRequest["op"]>(op: Op, result: WorkerResult): result is Extract<WorkerResult, { readonly op: Op }> {

@@ -18,8 +18,11 @@ export interface Places {
 const PROBE_TIMEOUT_MS = 4_000;
 const PROBE_BYTES_MAX = 64 * 1024;
 const LOOK_MS = 1_000;
-/** Programs that providers run are found here; nothing else of the environment goes along. */
-const ENV = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" } as const;
+/**
+ * Nothing of the environment goes along but this. The resident does nothing that a JIT would speed up, and without it needs some seven
+ * megabytes less (measured); its workers get an environment of their own.
+ */
+const ENV = { BUN_JSC_useJIT: "0", PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" } as const;
 
 export function keeperService(world: World, places: Places): Service {
   const keeper = new Keeper(world, places);

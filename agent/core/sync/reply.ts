@@ -1,0 +1,35 @@
+import type { HostSpec } from "../../../shared/protocol/spec.ts";
+import type { SyncReply } from "../../../shared/protocol/sync.ts";
+import { isCount, isEnvelope, isList, isPlain } from "../plain-json.ts";
+
+const ROOTS_MAX = 64;
+
+/** A sync's reply as far as the resident reads it. Documents keep their form and are judged by the worker. A test holds this to the schema in shared/protocol. */
+export function decodeSyncReply(value: unknown): SyncReply | undefined {
+  if (!isPlain(value)) return undefined;
+  const { v, protocol, min_protocol, hub_epoch, acked_seq, next_ms, roots, host_cert, bundle, spec, want_offer } = value;
+  if (!isCount(v) || !isCount(protocol) || !isCount(min_protocol) || !isCount(hub_epoch) || !isCount(acked_seq) || !isCount(next_ms)) return undefined;
+  if (roots !== undefined && !isList(roots, ROOTS_MAX, isEnvelope)) return undefined;
+  if (host_cert !== undefined && !isEnvelope(host_cert)) return undefined;
+  if (bundle !== undefined && !isEnvelope(bundle)) return undefined;
+  if (spec !== undefined && !isSpec(spec)) return undefined;
+  if (want_offer !== undefined && typeof want_offer !== "boolean") return undefined;
+  return {
+    v,
+    protocol,
+    min_protocol,
+    hub_epoch,
+    acked_seq,
+    next_ms,
+    ...(roots === undefined ? {} : { roots }),
+    ...(host_cert === undefined ? {} : { host_cert }),
+    ...(bundle === undefined ? {} : { bundle }),
+    ...(spec === undefined ? {} : { spec }),
+    ...(want_offer === undefined ? {} : { want_offer }),
+  };
+}
+
+/** Only that it is one: its fields are checked and clamped by the worker, which takes it or refuses it. */
+function isSpec(value: unknown): value is HostSpec {
+  return isPlain(value) && isCount(value["generation"]);
+}
