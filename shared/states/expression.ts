@@ -23,6 +23,7 @@ export type Judged = { readonly ok: true; readonly value: boolean } | { readonly
 export const EXPRESSION_CHARS_MAX = 2_048;
 const AST_NODES_MAX = 500;
 const AST_DEPTH_MAX = 32;
+const EXPRESSIONS_KEPT = 1_000;
 
 export interface Expressions {
   /** Syntax, names and types, without a host. */
@@ -60,26 +61,38 @@ export async function openExpressions(): Promise<Expressions> {
       return refused(error, text, scope);
     }
   };
+  // A host's thousand entries ask the same few questions of the same facts: both are prepared once.
+  const known = new Map<string, ParseResult | Refused>();
+  const contexts = new WeakMap<Subject, Context>();
+  const parsed = (text: string, scope: ExpressionScope): ParseResult | Refused => {
+    const key = `${scope} ${text}`;
+    const found = known.get(key) ?? parse(text, scope);
+    if (known.size < EXPRESSIONS_KEPT) known.set(key, found);
+    return found;
+  };
+  const contextOf = (subject: Subject): Context => {
+    const found = contexts.get(subject) ?? { label: subject.labels, host: subject.host, fact: withIntegers(subject.facts) };
+    contexts.set(subject, found);
+    return found;
+  };
   return {
     check: (text, scope) => {
-      const simple = trivial(text);
-      if (simple !== undefined) return simple;
-      const parsed = parse(text, scope);
-      return "ok" in parsed ? parsed : { ok: true, value: true };
+      const found = trivial(text) ?? parsed(text, scope);
+      return "ok" in found ? found : { ok: true, value: true };
     },
     evaluate: (text, scope, subject) => {
-      const simple = trivial(text);
-      if (simple !== undefined) return simple;
-      const parsed = parse(text, scope);
-      return "ok" in parsed ? parsed : run(parsed, text, scope, subject);
+      const found = trivial(text) ?? parsed(text, scope);
+      if ("ok" in found) return found;
+      // `fact` is not a name of the other scope, but a secret's rule is not even shown the facts.
+      const { label, host: named, fact } = contextOf(subject);
+      return run(found, text, scope, scope === "host" ? { label, host: named, fact } : { label, host: named });
     },
   };
 }
 
 type Refused = Judged & { readonly ok: false };
 
-function run(parsed: ParseResult, text: string, scope: ExpressionScope, subject: Subject): Judged {
-  const context: Context = { label: subject.labels, host: subject.host, ...(scope === "host" ? { fact: withIntegers(subject.facts) } : {}) };
+function run(parsed: ParseResult, text: string, scope: ExpressionScope, context: Context): Judged {
   try {
     const value: unknown = parsed(context);
     return typeof value === "boolean"

@@ -36,6 +36,7 @@ export const fleetSchema = z.strictObject({
   defaults: z._default(
     z
       .strictObject({
+        mode: z.optional(z.enum(["enforce", "monitor"]).check(describe("monitor: every host looks and reports and changes nothing, whatever its spec says."))),
         interval: z.optional(z.int().check(z.minimum(60), z.maximum(86_400), describe("Seconds between two runs, where a host's spec names none."))),
         fetchWindows: z.optional(z.array(window).check(z.maxLength(32), describe("When hosts fetch bundles, where a host's spec names none."))),
         applyWindows: z.optional(z.array(window).check(z.maxLength(32), describe("When hosts change anything, where a host's spec names none."))),

@@ -4,7 +4,8 @@ import { clampSpec } from "./spec.ts";
 
 /**
  * What holds for this box: its own spec, and where that says nothing the fleet's defaults, which came signed in the bundle. A box
- * that has no spec yet has the defaults alone, under generation 0, which is none.
+ * that has no spec yet has the defaults alone, under generation 0, which is none. A
+ * fleet that only monitors does so whatever a spec says.
  */
 export function specInForce(
   spec: HostSpec | undefined,

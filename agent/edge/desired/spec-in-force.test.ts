@@ -16,6 +16,8 @@ describe("the spec in force", () => {
   test("is the host's own where it says something, and the fleet's where it does not", () => {
     expect(specInForce(spec, { interval: 120, applyWindows: night }, hostId, 0)).toEqual({ ...spec, apply_windows: night });
     expect(specInForce(undefined, { interval: 120 }, hostId, 0)).toEqual({ v: 1, host_id: hostId, generation: 0, mode: "enforce", interval_s: 120 });
+    expect(specInForce({ ...spec, mode: "enforce" }, { mode: "monitor" }, hostId, 0)).toMatchObject({ mode: "monitor", generation: 3 });
+    expect(specInForce(spec, { mode: "enforce" }, hostId, 0)).toMatchObject({ mode: "monitor" });
     expect(specInForce(spec, {}, hostId, 0)).toBe(spec);
     expect(specInForce(undefined, undefined, hostId, 0)).toBeUndefined();
     expect(specInForce(undefined, { interval: 120 }, undefined, 0)).toBeUndefined();

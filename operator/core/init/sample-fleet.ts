@@ -40,6 +40,13 @@ levels:
   - site/{label.site}
   - role/{label.role}
   - hosts/{host.name}
+
+# What holds for hosts whose spec (felhom host spec) says nothing else.
+# defaults:
+#   mode: monitor          # look and report, change nothing anywhere
+#   interval: 300          # seconds between two runs
+#   applyWindows:
+#     - { days: [1, 2, 3, 4, 5], from: "01:00", to: "05:00" }
 `;
 
 const TARGETS = `# yaml-language-server: $schema=.felhom/targets.schema.json
