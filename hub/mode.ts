@@ -4,6 +4,7 @@
  */
 import type { World } from "../shared/ports/world.ts";
 import type { Service } from "../shared/service.ts";
+import { LOOK_MS } from "./edge/care/limits-hit.ts";
 import { loopService } from "./edge/care/loop-service.ts";
 import { operatorServices } from "./edge/http/api/operator-services.ts";
 import { httpService } from "./edge/http/service.ts";
@@ -30,6 +31,7 @@ export function compose(settings: HubSettings, world: World): Service[] {
       atStop: () => opened.get().lastSeen.flush(),
     }),
     loopService(world, { name: "courier", everyMs: WHEEL_MS, failure: "http.failed", turn: () => hub().courier.turn(world.clock.monoMs()) }),
+    loopService(world, { name: "limits", everyMs: LOOK_MS, failure: "sync.flush_failed", turn: () => opened.get().limitsHit.look() }),
     ...operatorServices(world, hub),
     httpService(world, settings, opened, () => services),
   ];

@@ -2,6 +2,9 @@ import { existsSync } from "node:fs";
 import { agentIdleRss } from "./benches/agent-idle-rss.ts";
 import type { Bench } from "./benches/bench.ts";
 import { cliStart } from "./benches/cli-start.ts";
+import { hubHeldRss } from "./benches/hub-held-rss.ts";
+import { hubStorm10000 } from "./benches/hub-storm.ts";
+import { hubSyncIdle } from "./benches/hub-sync-idle.ts";
 import { localNoop } from "./benches/local-noop.ts";
 import { BINARY } from "./fleet/real-fleet.ts";
 
@@ -14,6 +17,9 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Bench[]>>> = {
   "cli.start": cliStart,
   "local.noop_1000_files": localNoop,
   "agent.idle_rss": agentIdleRss,
+  "hub.sync_idle": hubSyncIdle,
+  "hub.held_rss": hubHeldRss,
+  "hub.storm_10000": hubStorm10000,
 };
 
 const words = process.argv.slice(2);

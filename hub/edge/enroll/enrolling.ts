@@ -20,8 +20,8 @@ import { decideRequest } from "../../core/enroll/decide-request.ts";
 import { type Claim, CLOCK_SKEW_MS_MAX, judgeStatement, pollText } from "../../core/enroll/judge-statement.ts";
 import { type Mac, makeChallenge, recallChallenge } from "../../core/login/challenge.ts";
 import type { Hub } from "../hub.ts";
-import { countPendingEnrollments, type EnrollmentRow, findEnrollment, insertEnrollment, pendingEnrollmentOf, renewEnrollment, undeliveredEnrollmentOf } from "../store/enrollments.ts";
 import { appendAudit } from "../store/audit.ts";
+import { countPendingEnrollments, type EnrollmentRow, findEnrollment, insertEnrollment, pendingEnrollmentOf, renewEnrollment, undeliveredEnrollmentOf } from "../store/enrollments.ts";
 import { appendEvent } from "../store/events.ts";
 import { findGrant, redeemGrant } from "../store/grants.ts";
 import { insertHostCredential } from "../store/host-credentials.ts";
@@ -50,6 +50,8 @@ export class Enrolling {
   readonly #mac: Mac;
   /** Challenge id → when it would have ended. */
   readonly #spent = new Map<string, number>();
+  /** Requests turned away because too many wait. */
+  refusedFull = 0;
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -131,6 +133,7 @@ export class Enrolling {
       case "refuse-revoked":
         throw revokedFault();
       case "refuse-full":
+        this.refusedFull += 1;
         throw new Fault("unavailable", `Cannot take another enrollment: ${hub.settings.limits.pendingEnrollmentsMax} are waiting for the operator`, { facts: { retry_after_ms: 60_000 }, remedy: "felhom host list --pending" });
       case "point-to":
         return decision.requestId;
@@ -144,7 +147,9 @@ export class Enrolling {
           const entry = hub.hosts.get(claim.hostId);
           if (entry !== undefined) hub.hosts.putCredential(filing.credential.sha256, entry, false);
         });
-        return this.#insert(tx, filing, "approved", nowMs);
+        const id = this.#insert(tx, filing, "approved", nowMs);
+        appendAudit(tx.db, { at: nowMs, actor: `host:${claim.hostId}`, from: address, action: "host.credential", target: claim.hostId, data: { request_id: id } });
+        return id;
       }
       case "admit":
         return this.#admit(tx, filing, nowMs);
@@ -164,8 +169,8 @@ export class Enrolling {
     const { identity, grant, admission } = admitting;
     admitHost(this.#hub, tx, { identity, proof: { by: "grant", grant, admission }, credentialSha256: credential.sha256 }, nowMs);
     const id = this.#insert(tx, filing, "approved", nowMs);
-    appendEvent(tx.db, { at: nowMs, kind: "host.approved", host: { hostId: claim.hostId, name: identity.name }, data: { request_id: id, serial: 0, by: "grant", grant_id: admitting.grantId } });
     appendAudit(tx.db, { at: nowMs, actor: `grant:${admitting.grantId}`, from: filing.address, action: "host.admit", target: claim.hostId, data: { request_id: id, name: identity.name } });
+    appendEvent(tx.db, { at: nowMs, kind: "host.approved", host: { hostId: claim.hostId, name: identity.name }, data: { request_id: id, serial: 0, by: "grant", grant_id: admitting.grantId } });
     return id;
   }
 

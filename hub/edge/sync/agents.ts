@@ -2,6 +2,7 @@
 import type { World } from "../../../shared/ports/world.ts";
 import type { HubSettings } from "../../settings.ts";
 import { Enrolling } from "../enroll/enrolling.ts";
+import { LimitsHit } from "../care/limits-hit.ts";
 import { Guard } from "../http/guard.ts";
 import type { Hub } from "../hub.ts";
 import { loadHub } from "../load-hub.ts";
@@ -17,6 +18,7 @@ export interface Agents {
   readonly sync: Sync;
   readonly lastSeen: LastSeen;
   readonly enrolling: Enrolling;
+  readonly limitsHit: LimitsHit;
 }
 
 export async function agentParts(world: World, settings: HubSettings, store: Store): Promise<Agents> {
@@ -28,5 +30,7 @@ export async function agentParts(world: World, settings: HubSettings, store: Sto
   const lastSeen = new LastSeen(hub);
   const sync = new Sync(hub, { guard, replies: new Replies(() => hub), lastSeen });
   made.sync = sync;
-  return { hub, guard, sync, lastSeen, enrolling: new Enrolling(hub) };
+  const enrolling = new Enrolling(hub);
+  const limitsHit = new LimitsHit(hub, () => ({ ...guard.refused, ...sync.limits, pending_enrollments: enrolling.refusedFull }));
+  return { hub, guard, sync, lastSeen, enrolling, limitsHit };
 }

@@ -49,6 +49,8 @@ export class Sync {
   readonly #each: Rate;
   readonly #all: Rate;
   #allArrival = 0;
+  #tooOften = 0;
+  #notHeld = 0;
   readonly counts = { answered: 0, held: 0, told: 0, refused: 0, deferred: 0 };
 
   constructor(hub: Hub, parts: { readonly guard: Guard; readonly replies: Replies; readonly lastSeen: LastSeen }) {
@@ -61,6 +63,11 @@ export class Sync {
     this.#all = ratePerSecond(syncsPerSecond);
   }
 
+  /** How often each of its bounds was hit. */
+  get limits(): Readonly<Record<string, number>> {
+    return { syncs_per_host: this.#tooOften, held: this.#notHeld, outbox_deferred: this.counts.deferred };
+  }
+
   /** The route's whole handling; the server calls it before anything else is looked at but the request line and `host`. */
   handle(request: Request, peer: Peer): Response | Promise<Response> {
     const sha256 = bearerHash(request);
@@ -70,7 +77,10 @@ export class Sync {
     if (entry.revoked) return this.#refuse(revokedFault());
     const nowMono = this.#hub.world.clock.monoMs();
     const wait = waitMs(entry.nextSyncMonoMs, nowMono, this.#each);
-    if (wait > 0) return this.#refuse(new Fault("rate_limited", "Cannot answer this sync: this host asks too often", { facts: { retry_after_ms: wait } }));
+    if (wait > 0) {
+      this.#tooOften += 1;
+      return this.#refuse(new Fault("rate_limited", "Cannot answer this sync: this host asks too often", { facts: { retry_after_ms: wait } }));
+    }
     entry.nextSyncMonoMs = nextArrival(entry.nextSyncMonoMs, nowMono, this.#each);
     const msgpack = request.headers.get("content-type") === "application/msgpack";
     if (!msgpack && !isJson(request)) return this.#refuse(new Fault("unsupported_media", "Cannot read this sync: its content type is neither application/json nor application/msgpack"));
@@ -155,7 +165,9 @@ export class Sync {
       return;
     }
     const { courier } = hub;
-    if (askedWaitMs > 0 && met && !wantOffer && !courier.isStopping && courier.held < hub.settings.limits.heldMax) {
+    const hasRoom = courier.held < hub.settings.limits.heldMax;
+    if (askedWaitMs > 0 && !hasRoom) this.#notHeld += 1;
+    if (askedWaitMs > 0 && met && !wantOffer && !courier.isStopping && hasRoom) {
       this.counts.held += 1;
       peer.hold();
       return courier.hold(entry, nowMono + askedWaitMs, msgpack, answer);
