@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { runRender } from "../../agent/render.ts";
 import { fromUtf8, utf8 } from "../core/bytes.ts";
 import type { RenderInput } from "./render.ts";
@@ -270,6 +271,63 @@ describe("what cannot be rendered names its place", () => {
     expect(await faultsOf(state(Array.from({ length: 10_001 }, (_, at) => `g${at}:\n  group: {}\n`).join("")))).toEqual([
       "states/base.yaml: brings the host above 10000 resources",
     ]);
+  });
+});
+
+describe("texts (faults.md 36)", () => {
+  const naughty = [
+    "\0",
+    "\u0085",
+    "\u2028",
+    "\ufeff",
+    "\u202e",
+    "'; DROP TABLE",
+    "$(reboot)",
+    "null",
+    "no",
+    "~",
+    "0x1f",
+    "1e400",
+    "---",
+    "...",
+    "- a",
+    "a: b",
+    "#x",
+    "&a",
+    "*a",
+    "!!x",
+    "%x",
+    "@x",
+    "`x`",
+    "| x",
+    "ﬁ",
+    "🏳️‍🌈",
+    "Z͑ͫ̓",
+    "\r\n",
+    "\t",
+    " x ",
+    "",
+    "\\",
+    '"',
+    "__proto__",
+    "İ",
+  ];
+
+  test("any text comes out as it went in, or is refused", async () => {
+    const text = fc.oneof(
+      fc.constantFrom(...naughty),
+      fc.string({ unit: "binary", maxLength: 30 }),
+      fc.array(fc.constantFrom(...naughty), { maxLength: 6 }).map((parts) => parts.join("\n")),
+    );
+    await fc.assert(
+      fc.asyncProperty(text, async (content) => {
+        if (/\{[{%]/.test(content)) return;
+        const verdict = await render(input(state(`/a:\n  file:\n    content: ${JSON.stringify(content)}\n`)));
+        if (verdict.ok) expect(verdict.resources[0]?.params).toMatchObject({ content });
+        else expect(content.isWellFormed() && !JSON.stringify(content).includes("\u007f") && !content.includes("\ufeff")).toBe(false);
+      }),
+      { numRuns: 400 },
+    );
   });
 });
 
