@@ -2,7 +2,7 @@ import type { Call, Run } from "../../shared/cli/command.ts";
 import { present } from "../../shared/cli/present.ts";
 import { chooseHost } from "../core/fleet/choose-hosts.ts";
 import { hostScreen, hostScreenData } from "../core/fleet/host-screen.ts";
-import { verifyHostDetail } from "../core/fleet/verified-host.ts";
+import { lieAbout, verifyHostDetail } from "../core/fleet/verified-host.ts";
 import { argText } from "../core/cli/option-values.ts";
 import { getHost, listHosts, take } from "../edge/hub-api.ts";
 import { openSession } from "../edge/session.ts";
@@ -15,6 +15,5 @@ export const run: Run = async (call: Call) => {
   const verified = verifyHostDetail(detail, root);
   const shown = { detail, verified, nowMs, terminal: call.terminal, allFacts: call.options["facts"] === true };
   present(call, { kind: "Host", data: hostScreenData(shown), human: () => hostScreen(shown), next: `felhom host timeline ${detail.name}` });
-  const lied = !verified.identity.ok || verified.report?.ok === false || verified.facts?.ok === false;
-  return lied && chosen.health !== "revoked" ? 7 : 0;
+  return chosen.health !== "revoked" && lieAbout(detail, verified) !== undefined ? 7 : 0;
 };

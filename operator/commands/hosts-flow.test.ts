@@ -148,6 +148,40 @@ test("a forged report is shown as unverified, and the exit code says so", async 
   expect(shown.stdout).not.toContain("9 failed");
 });
 
+test("host list --verify holds each line against what was signed", async () => {
+  using hub = await testHub();
+  const desk = await testWorkstation(hub);
+  for (const name of ["a", "b"]) {
+    const box = await wireBox(hub, name);
+    await desk.run(`host approve ${name} --words ${box.words} -l role=web --yes --passphrase-file ${desk.passphraseFile}`);
+    await box.collect();
+    await box.sync({ report: {} }, { bundle: 0 });
+  }
+  const honest = await desk.run("host list --verify");
+  expect([honest.code, honest.stdout]).toEqual([0, expect.stringContaining("All of it fits with what was signed")]);
+  const lies: readonly (readonly [what: string, change: (item: Loose) => void, url: RegExp, said: string])[] = [
+    ["name", (item) => void (item.name = "z"), /\/hosts\?/, "the hub calls it z, its certificate b"],
+    ["labels", (item) => void (item.labels = { role: "db" }), /\/hosts\?/, "other labels"],
+    ["results", (item) => void (item.counts.failed = 3), /\/hosts\/h-/, "other results"],
+    ["bundle", (item) => void (item.bundle_in_force = 7), /\/hosts\/h-/, "another bundle"],
+    ["no certificate", (item) => void (item.host_cert = null), /\/hosts\/h-/, "no certificate"],
+  ];
+  const { items } = JSON.parse((await desk.run("host list -o json")).stdout);
+  const second: string = items[1].id;
+  for (const [what, change, url, said] of lies) {
+    desk.intercept(async (request, send) => {
+      const reply = await send();
+      if (!url.test(request.url)) return reply;
+      return edited(reply, (json) => {
+        for (const item of json.items ?? [json.item]) if (item.host_id === second) change(item);
+      });
+    });
+    const caught = await desk.run("host list --verify -o json");
+    const shown = JSON.parse(caught.stdout).items.filter((item: Loose) => item.verified === false);
+    expect([what, caught.code, shown.length, shown[0]?.id, shown[0]?.unverifiedBecause]).toEqual([what, 7, 1, second, expect.stringContaining(said)]);
+  }
+});
+
 test("a spec is written only over the generation that was read", async () => {
   using hub = await testHub();
   const desk = await testWorkstation(hub);

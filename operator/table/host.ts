@@ -20,6 +20,7 @@ export const commands: readonly Command[] = [
       { name: "health", value: "STATE", summary: "Only ok, drift, failed, degraded, stale, down, unknown or revoked" },
       { name: "label", short: "l", value: "KEY=VALUE", many: true, summary: "Only hosts with this label" },
       { name: "all", summary: "Revoked hosts too" },
+      { name: "verify", summary: "Hold every line against what host and operator signed; exit 7 when something does not fit" },
     ],
     mutates: false,
     load: () => import("../commands/host-list.ts"),

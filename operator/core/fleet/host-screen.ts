@@ -1,14 +1,14 @@
 import { age, ageOf, isoTime, isoTimeOrNull } from "../../../shared/cli/age.ts";
 import { paint } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
-import { glyphOf, mark, markCell } from "../../../shared/cli/glyph.ts";
+import { glyph, glyphOf, mark, markCell } from "../../../shared/cli/glyph.ts";
 import { fields, table, type Cell } from "../../../shared/cli/table.ts";
 import type { Terminal } from "../../../shared/ports/terminal.ts";
 import type { HostDetail } from "../../../shared/protocol/api/hosts.ts";
 import type { FactValue, Report } from "../../../shared/protocol/report.ts";
 import { specFields } from "./spec-edit.ts";
 import { hostData, isPaused, labelsText, stateText } from "./host-summary.ts";
-import { unverifiedText, type VerifiedHost } from "./verified-host.ts";
+import { lieAbout, unverifiedText, type VerifiedHost } from "./verified-host.ts";
 
 /** `host show`: first what an operator or the host itself signed, each with its verdict; then what only the hub says. */
 export interface HostScreen {
@@ -25,7 +25,9 @@ export function hostScreen(shown: HostScreen): string {
   const { detail, terminal } = shown;
   const head = `${paint(terminal, "strong", escapeUntrusted(detail.name))}  ${mark(terminal, glyphOf(detail.health), detail.health)}`;
   const note = detail.note === null ? "" : `\n${fields([["", { text: detail.note, style: "plain" }]], terminal)}`;
-  return [head + note, identityPart(shown), contactPart(shown), reportPart(shown), specPart(shown), factsPart(shown)]
+  const lie = lieAbout(detail, shown.verified);
+  const warning = lie === undefined || detail.health === "revoked" ? "" : `\n  ${paint(terminal, "bad", `${glyph(terminal, "bad")} ${escapeUntrusted(lie)}`)}`;
+  return [head + note + warning, identityPart(shown), contactPart(shown), reportPart(shown), specPart(shown), factsPart(shown)]
     .filter((part) => part !== "")
     .join("\n\n");
 }

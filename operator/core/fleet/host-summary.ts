@@ -49,6 +49,8 @@ export interface ListOptions {
   readonly nowMs: number;
   readonly wide: boolean;
   readonly pending: number;
+  /** By host id: what does not fit with what was signed. Absent: nobody looked. */
+  readonly lies?: ReadonlyMap<string, string>;
   readonly terminal: Pick<Terminal, "outIsTty" | "columns" | "colour" | "unicode">;
 }
 
@@ -65,12 +67,12 @@ export function hostListText(hosts: readonly HostItem[], options: ListOptions): 
   ];
   const rows = sortHosts(hosts).map((host): readonly Cell[] => [
     host.name,
-    markCell(terminal, glyphOf(host.health), host.health),
+    options.lies?.has(host.host_id) === true ? markCell(terminal, "bad", "unverified") : markCell(terminal, glyphOf(host.health), host.health),
     ageOf(host.last_seen_at, nowMs),
     stateText(host, nowMs),
     host.agent_version,
     ...(wide ? [host.bundle_in_force, host.mode, labelsText(host.labels), host.host_id] : []),
-    host.note,
+    options.lies?.get(host.host_id) ?? host.note,
   ]);
   return hosts.length === 0 ? summaryText(hosts, options) : [table(columns, rows, terminal), summaryText(hosts, options)].join("\n\n");
 }
@@ -81,7 +83,8 @@ export function labelsText(labels: Readonly<Record<string, string>>): string {
     .join(" ");
 }
 
-function summaryText(hosts: readonly HostItem[], { nowMs, pending, terminal }: ListOptions): string {
+function summaryText(hosts: readonly HostItem[], options: ListOptions): string {
+  const { nowMs, pending, terminal } = options;
   const attention = hosts.filter(needsAttention).length;
   const dot = terminal.unicode ? " · " : ", ";
   const members = hosts.filter(({ health }) => health !== "revoked").length;
@@ -93,8 +96,17 @@ function summaryText(hosts: readonly HostItem[], { nowMs, pending, terminal }: L
         : paint(terminal, "warn", `${attention} of ${count(hosts.length, "host")} ${attention === 1 ? "needs" : "need"} attention`),
     ...tally(hosts, nowMs).map(([what, number]) => `${number} ${what}`),
   ];
+  const { lies } = options;
+  const checked =
+    lies === undefined
+      ? []
+      : [
+          lies.size === 0
+            ? paint(terminal, "good", "All of it fits with what was signed")
+            : paint(terminal, "bad", `${count(lies.size, "host")} unverified: what the hub says was not signed`),
+        ];
   const waiting = pending === 0 ? [] : [paint(terminal, "warn", `${count(pending, "box", "boxes")} ${pending === 1 ? "waits" : "wait"} for approval`)];
-  return [parts.join(dot), ...waiting].map((line) => `  ${line}`).join("\n");
+  return [parts.join(dot), ...checked, ...waiting].map((line) => `  ${line}`).join("\n");
 }
 
 function tally(hosts: readonly HostItem[], nowMs: number): readonly (readonly [string, number])[] {
@@ -124,9 +136,17 @@ export function hostData(host: HostItem): Readonly<Record<string, unknown>> {
   };
 }
 
-export function hostListData(hosts: readonly HostItem[], nowMs: number, pending: number): Readonly<Record<string, unknown>> {
+/** `verified` is null where nobody looked: the list is the hub's word. */
+export function hostListData(
+  hosts: readonly HostItem[],
+  { nowMs, pending, lies }: Pick<ListOptions, "nowMs" | "pending" | "lies">,
+): Readonly<Record<string, unknown>> {
   return {
-    items: sortHosts(hosts).map(hostData),
+    items: sortHosts(hosts).map((host) => ({
+      ...hostData(host),
+      verified: lies === undefined ? null : !lies.has(host.host_id),
+      unverifiedBecause: lies?.get(host.host_id) ?? null,
+    })),
     summary: { total: hosts.length, attention: hosts.filter(needsAttention).length, ...Object.fromEntries(tally(hosts, nowMs)), pending },
   };
 }

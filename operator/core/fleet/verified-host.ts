@@ -44,3 +44,22 @@ function identityOf(detail: HostDetail, root: TrustedRoot): Verdict<HostIdentity
 export function unverifiedText(verdict: { readonly refusal: string; readonly detail: string }): string {
   return `unverified: ${verdict.refusal}${verdict.detail === "" ? "" : `, ${verdict.detail}`}`;
 }
+
+/** The first thing that the hub says of a host and that host or operator did not sign; `undefined` when all of it fits. */
+export function lieAbout(detail: HostDetail, verified: VerifiedHost): string | undefined {
+  const { identity, report, facts } = verified;
+  if (!identity.ok) return unverifiedText(identity);
+  if (report?.ok === false) return `report ${unverifiedText(report)}`;
+  if (facts?.ok === false) return `facts ${unverifiedText(facts)}`;
+  if (identity.value.name !== detail.name) return `the hub calls it ${detail.name}, its certificate ${identity.value.name}`;
+  if (!sameMap(identity.value.labels, detail.labels)) return "the hub shows other labels than its certificate";
+  if (report?.ok === true && (detail.counts === null || !sameMap(report.value.counts, detail.counts)))
+    return "the hub shows other results than the host signed";
+  if (report?.ok === true && report.value.bundle !== (detail.bundle_in_force ?? 0)) return "the hub shows another bundle in force than the host signed";
+  return undefined;
+}
+
+function sameMap(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);
+}
