@@ -18,7 +18,12 @@ import type { AgentSettings } from "./settings.ts";
 export function compose(settings: AgentSettings, world: World): readonly Service[] {
   const desk = new Desk(world, settings, new AgentStore(world, settings.dataDir));
   const workers = new WorkerClient(world, settings.convergeTimeoutMs);
-  const services: Service[] = [storeService(world, desk), runnerService(world, desk, workers), linkService(world, desk, workers), fetchService(world, desk, workers)];
+  const services: Service[] = [
+    storeService(world, desk),
+    runnerService(world, desk, workers),
+    linkService(world, desk, workers),
+    fetchService(world, desk, workers),
+  ];
   services.push(socketService(world, desk, () => services));
   return services;
 }

@@ -32,7 +32,9 @@ test("the resident agent loads SQLite and the file system, and no other package"
 
 test("the resident agent loads nothing that verifies, renders or executes", () => {
   const { files } = loaded("agent/mode.ts");
-  expect(files.filter((file) => /^(?:shared\/trust|shared\/states|agent\/edge\/(?:providers|converge|facts|desired|enroll)|hub|operator)\//.test(file))).toEqual([]);
+  expect(
+    files.filter((file) => /^(?:shared\/trust|shared\/states|agent\/edge\/(?:providers|converge|facts|desired|enroll)|hub|operator)\//.test(file)),
+  ).toEqual([]);
 });
 
 test("the watchdog loads nothing of agent/edge and no package", () => {
@@ -42,7 +44,12 @@ test("the watchdog loads nothing of agent/edge and no package", () => {
 });
 
 test("every file of agent/ belongs to the box: none of the hub, none of the workstation", () => {
-  const { files } = loaded("agent/mode.ts", "agent/worker.ts", "agent/watchdog/mode.ts", ...["enroll", "status", "doctor", "converge"].map((name) => `agent/commands/${name}.ts`));
+  const { files } = loaded(
+    "agent/mode.ts",
+    "agent/worker.ts",
+    "agent/watchdog/mode.ts",
+    ...["enroll", "status", "doctor", "converge"].map((name) => `agent/commands/${name}.ts`),
+  );
   expect(files.filter((file) => /^(?:hub|operator)\//.test(file))).toEqual([]);
   expect(existsSync(resolve(ROOT, "agent/mode.ts"))).toBe(true);
 });

@@ -32,7 +32,12 @@ async function approve(name = "box-1", labels: Readonly<Record<string, string>> 
   const { items } = (await hub.ask("GET", "/api/v1/enrollments?state=pending", { token: admin })).json;
   const { request_id, host_id, statement } = items[0];
   const { signing_key, box_key } = JSON.parse(statement);
-  const host_cert = signPayload("host-cert", hostCertPayload, { v: 1, fleet_id: hub.fleet.root.payload.fleet_id, host_id, serial: 1, name, labels, signing_key, box_key, created_at: hub.world.clock.wallMs() }, [hub.fleet.key]);
+  const host_cert = signPayload(
+    "host-cert",
+    hostCertPayload,
+    { v: 1, fleet_id: hub.fleet.root.payload.fleet_id, host_id, serial: 1, name, labels, signing_key, box_key, created_at: hub.world.clock.wallMs() },
+    [hub.fleet.key],
+  );
   const reply = await hub.ask("POST", `/api/v1/enrollments/${request_id}/approve`, { token: admin, body: { host_cert } });
   if (reply.status !== 200) throw new Error(reply.text);
 }
@@ -47,7 +52,10 @@ async function enrolled(): Promise<void> {
 async function publish(version: number, files: Readonly<Record<string, string>>): Promise<void> {
   for (const text of Object.values(files)) await hub.ask("PUT", `/api/v1/blobs/${sha256Hex(utf8(text))}`, { token: admin, bytes: utf8(text) });
   const nowMs = hub.world.clock.wallMs();
-  const reply = await hub.ask("POST", "/api/v1/bundles", { token: admin, body: { envelope: hub.fleet.bundle(version, files, { created_at: nowMs, expires_at: nowMs + 30 * 86_400_000 }) } });
+  const reply = await hub.ask("POST", "/api/v1/bundles", {
+    token: admin,
+    body: { envelope: hub.fleet.bundle(version, files, { created_at: nowMs, expires_at: nowMs + 30 * 86_400_000 }) },
+  });
   if (reply.status >= 300) throw new Error(reply.text);
 }
 
@@ -156,7 +164,9 @@ describe("an agent and its hub", () => {
     box.start();
     await box.until((status) => status.converge.last?.trigger === "boot");
     expect((await box.status()).desired.source).toBe("database");
-    expect(box.logged.filter(({ event }) => event === "desired.damaged").map((line) => String(line.facts?.["note"]))[0]).toContain("snapshot.msgpack is damaged");
+    expect(box.logged.filter(({ event }) => event === "desired.damaged").map((line) => String(line.facts?.["note"]))[0]).toContain(
+      "snapshot.msgpack is damaged",
+    );
     await box.ask("POST", "/converge");
     expect((await box.until((status) => status.converge.last?.trigger === "demand")).desired.notes).toEqual([]);
     await box.stop();
@@ -224,7 +234,11 @@ describe("an agent and its hub", () => {
     box.start();
     await publish(1, fleet("hello\n"));
     await box.until((status) => status.converge.last?.bundle === 1);
-    const edit = await hub.ask("PUT", `/api/v1/hosts/${hostId()}/spec`, { token: admin, body: { mode: "monitor", interval_s: 60 }, headers: { "if-match": '"1"' } });
+    const edit = await hub.ask("PUT", `/api/v1/hosts/${hostId()}/spec`, {
+      token: admin,
+      body: { mode: "monitor", interval_s: 60 },
+      headers: { "if-match": '"1"' },
+    });
     expect(edit.status).toBe(200);
     await box.until((status) => status.converge.last?.mode === "monitor", 10_000);
     writeFileSync(`${hub.world.dir}/motd`, "by hand\n");
@@ -259,7 +273,8 @@ describe("an agent and its hub", () => {
     await box.stop();
     writeFileSync(`${box.dataDir}/bundle/1/states/base.yaml`, `/tmp/felhom-must-not-be:\n  file:\n    content: evil\n`);
     box.start();
-    const isRefusal = ({ event, facts }: TestAgent["logged"][number]): boolean => event === "converge.finished" && String(facts?.["degraded"]).includes("blob_mismatch: states/base.yaml");
+    const isRefusal = ({ event, facts }: TestAgent["logged"][number]): boolean =>
+      event === "converge.finished" && String(facts?.["degraded"]).includes("blob_mismatch: states/base.yaml");
     await box.until(() => box.logged.some(isRefusal));
     expect(box.logged.find(isRefusal)?.facts).toMatchObject({ trigger: "boot", bundle: 0 });
     expect(existsSync("/tmp/felhom-must-not-be")).toBe(false);
@@ -269,11 +284,13 @@ describe("an agent and its hub", () => {
 });
 
 describe("a hub that lies", () => {
-  const offering = (change: (reply: Record<string, unknown>) => Record<string, unknown>): TestAgent["intercept"] => async (request, send) => {
-    const response = await send();
-    if (!request.url.endsWith("/sync")) return response;
-    return Response.json(change((await response.json()) as Record<string, unknown>));
-  };
+  const offering =
+    (change: (reply: Record<string, unknown>) => Record<string, unknown>): TestAgent["intercept"] =>
+    async (request, send) => {
+      const response = await send();
+      if (!request.url.endsWith("/sync")) return response;
+      return Response.json(change((await response.json()) as Record<string, unknown>));
+    };
 
   test("a bundle of nobody is refused, nothing of it is written, and the box does not spin", async () => {
     await enrolled();
@@ -315,7 +332,7 @@ describe("a hub that lies", () => {
     let chunks = 0;
     box.intercept = async (request, send) => {
       if (!request.url.includes("/blobs/")) return send();
-      return new Response(new ReadableStream({ pull: (controller) => (chunks += 1, controller.enqueue(new Uint8Array(1_024))) }));
+      return new Response(new ReadableStream({ pull: (controller) => ((chunks += 1), controller.enqueue(new Uint8Array(1_024))) }));
     };
     await publish(1, fleet("hello\n"));
     await box.until(() => box.logged.some(({ event }) => event === "blob.failed"));
@@ -409,7 +426,21 @@ describe("enrolling", () => {
   test("a token in the join code needs nobody to say yes", async () => {
     const token = testKey("unattended");
     const nowMs = hub.world.clock.wallMs();
-    const grant = signPayload("grant", grantPayload, { v: 1, fleet_id: hub.fleet.root.payload.fleet_id, grant_id: grantIdOf(token.publicKey), token_key: spellKey(token.publicKey), labels: { site: "shop" }, uses: 1, created_at: nowMs, expires_at: nowMs + 3_600_000 }, [hub.fleet.key]);
+    const grant = signPayload(
+      "grant",
+      grantPayload,
+      {
+        v: 1,
+        fleet_id: hub.fleet.root.payload.fleet_id,
+        grant_id: grantIdOf(token.publicKey),
+        token_key: spellKey(token.publicKey),
+        labels: { site: "shop" },
+        uses: 1,
+        created_at: nowMs,
+        expires_at: nowMs + 3_600_000,
+      },
+      [hub.fleet.key],
+    );
     expect((await hub.ask("POST", "/api/v1/grants", { token: admin, body: { envelope: grant } })).status).toBe(201);
     const code = encodeJoinCode({ fleetId: hub.fleet.root.payload.fleet_id, rootHash: hub.fleet.root.hash, pins: [], token: token.seed });
     expect(await box.enroll(code)).toMatchObject({ is: "enrolled" });

@@ -11,7 +11,8 @@ const LOOK_MS = 250;
 export const run: Run = async (call) => {
   const { socketPath } = await boxPaths(call);
   const before = await readAgentStatus(call.world, socketPath);
-  if (before.host === undefined) throw new Fault("unavailable", "Cannot converge: this box is not enrolled", { remedy: "felhom enroll, or felhom local apply DIR" });
+  if (before.host === undefined)
+    throw new Fault("unavailable", "Cannot converge: this box is not enrolled", { remedy: "felhom enroll, or felhom local apply DIR" });
   await askConverge(call.world, socketPath);
   if (call.options["no-wait"] === true) return 0;
   hint(call, "  converging …");
@@ -21,7 +22,8 @@ export const run: Run = async (call) => {
     if (call.terminal.interrupted.aborted) return 130;
     const status = await readAgentStatus(call.world, socketPath);
     const { last, failure, running } = status.converge;
-    const isDone = running === undefined && (failure !== undefined || (last !== undefined && last.trigger === "demand" && last.atMs !== before.converge.last?.atMs));
+    const isDone =
+      running === undefined && (failure !== undefined || (last !== undefined && last.trigger === "demand" && last.atMs !== before.converge.last?.atMs));
     if (isDone) {
       present(call, { kind: "AgentStatus", data: statusData(status), human: () => statusText(status, call.world.clock.wallMs(), call.terminal) });
       if (failure !== undefined || (last?.counts.failed ?? 0) > 0 || last?.degraded !== undefined) return 1;

@@ -43,9 +43,13 @@ function newsLine(call: Call, news: EnrollNews): string | undefined {
     case "skew":
       return `${mark("warn")} clock          here it is ${isoTime(news.hereMs)}, at the hub ${isoTime(news.hubMs)}: set the clock if this box is wrong`;
     case "asked":
-      return news.hasToken ? `${mark("busy")} admission      by the token in the join code` : `${mark("busy")} words          ${news.words.join("-")}   read them out to the operator`;
+      return news.hasToken
+        ? `${mark("busy")} admission      by the token in the join code`
+        : `${mark("busy")} words          ${news.words.join("-")}   read them out to the operator`;
     case "waiting":
-      return news.because === "waiting for approval" ? `${mark("busy")} waiting        for an operator: felhom host list --pending, then felhom host approve` : `${mark("warn")} trying again   in ${age(news.ms)}: ${escapeUntrusted(news.because)} at ${escapeUntrusted(news.url)}`;
+      return news.because === "waiting for approval"
+        ? `${mark("busy")} waiting        for an operator: felhom host list --pending, then felhom host approve`
+        : `${mark("warn")} trying again   in ${age(news.ms)}: ${escapeUntrusted(news.because)} at ${escapeUntrusted(news.url)}`;
     case "rotated":
       return `${mark("warn")} next hub       ${escapeUntrusted(news.url)}, because of ${escapeUntrusted(news.because)}`;
   }
@@ -71,11 +75,16 @@ function finish(call: Call, outcome: EnrollOutcome): ExitCode {
       });
       return 6;
     case "rejected":
-      throw new Fault("denied", `Cannot enroll: the operator rejected this box: ${escapeUntrusted(outcome.because)}`, { remedy: "Ask the operator, then run felhom enroll again" });
+      throw new Fault("denied", `Cannot enroll: the operator rejected this box: ${escapeUntrusted(outcome.because)}`, {
+        remedy: "Ask the operator, then run felhom enroll again",
+      });
     case "failed":
       throw new Fault(outcome.code === "net_tls" ? "net_tls" : "refused", `Cannot enroll: ${escapeUntrusted(outcome.because)}`, {
         facts: { refusal: outcome.code },
-        remedy: outcome.code === "net_tls" ? "Compare the join code with felhom join-code on the workstation: it carries the hub's key" : "felhom enroll tries again, with the same keys",
+        remedy:
+          outcome.code === "net_tls"
+            ? "Compare the join code with felhom join-code on the workstation: it carries the hub's key"
+            : "felhom enroll tries again, with the same keys",
       });
     case "stopped":
       return 130;
@@ -84,7 +93,9 @@ function finish(call: Call, outcome: EnrollOutcome): ExitCode {
 
 function urls(call: Call): readonly string[] | undefined {
   const given = call.options["master-urls"];
-  const list = (typeof given === "string" ? [given] : Array.isArray(given) ? given.map(String) : []).flatMap((text) => text.split(",")).map((url) => url.trim());
+  const list = (typeof given === "string" ? [given] : Array.isArray(given) ? given.map(String) : [])
+    .flatMap((text) => text.split(","))
+    .map((url) => url.trim());
   const wanted = list.filter((url) => url !== "");
   return wanted.length === 0 ? undefined : wanted;
 }
@@ -92,7 +103,10 @@ function urls(call: Call): readonly string[] | undefined {
 async function joinCode(call: Call): Promise<string | undefined> {
   const [given, file] = [textOption(call, "join"), textOption(call, "join-file")];
   if (given !== undefined && file !== undefined) throw new Fault("bad_request", "Cannot enroll: a join code and a file with one were given");
-  if (file !== undefined) return fromUtf8(call.world.files.read("enroll.join", file.startsWith("/") ? file : `${call.cwd}/${file}`, { bytesMax: JOIN_BYTES_MAX, follow: true })).trim();
+  if (file !== undefined)
+    return fromUtf8(
+      call.world.files.read("enroll.join", file.startsWith("/") ? file : `${call.cwd}/${file}`, { bytesMax: JOIN_BYTES_MAX, follow: true }),
+    ).trim();
   return given === "-" ? fromUtf8(await call.terminal.readStdin(JOIN_BYTES_MAX)).trim() : given;
 }
 

@@ -36,7 +36,13 @@ const SIGNATURES_MAX = 16;
 
 /** The form only. Who signed it is the worker's question. */
 export function isEnvelope(value: unknown): value is Envelope {
-  return isPlain(value) && isText(value["payload"], ENVELOPE_CHARS_MAX) && isText(value["payloadType"], 128) && isList(value["signatures"], SIGNATURES_MAX, isSignature) && value["signatures"].length > 0;
+  return (
+    isPlain(value) &&
+    isText(value["payload"], ENVELOPE_CHARS_MAX) &&
+    isText(value["payloadType"], 128) &&
+    isList(value["signatures"], SIGNATURES_MAX, isSignature) &&
+    value["signatures"].length > 0
+  );
 }
 
 function isSignature(value: unknown): value is Envelope["signatures"][number] {

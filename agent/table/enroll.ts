@@ -6,7 +6,10 @@ export const commands: readonly Command[] = [
     path: ["enroll"],
     summary: "Bring this box under management",
     examples: [
-      { run: "felhom enroll --master-urls https://a.example,https://b.example --join CODE", shows: "five words to compare, then the wait for an operator's approval" },
+      {
+        run: "felhom enroll --master-urls https://a.example,https://b.example --join CODE",
+        shows: "five words to compare, then the wait for an operator's approval",
+      },
       { run: "felhom enroll --master-urls https://a.example --join-file /root/join --no-wait", shows: "asks, exits 6, and goes on when it is run again" },
       { run: "felhom enroll", shows: "goes on where the last run stopped" },
     ],

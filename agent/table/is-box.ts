@@ -4,7 +4,10 @@ import { agentPaths } from "../settings.ts";
 
 /** Is there an agent's socket or data directory here? Looks, and never fails: a directory that may not be looked into is not ours. */
 export function isBox(call: Call): boolean {
-  const given = { dataDir: text(call.options["data-dir"]) ?? call.env["FELHOM_DATA_DIR"] ?? "", socketPath: text(call.options["socket-path"]) ?? call.env["FELHOM_SOCKET_PATH"] ?? "" };
+  const given = {
+    dataDir: text(call.options["data-dir"]) ?? call.env["FELHOM_DATA_DIR"] ?? "",
+    socketPath: text(call.options["socket-path"]) ?? call.env["FELHOM_SOCKET_PATH"] ?? "",
+  };
   const { dataDir, socketPath } = agentPaths(given, call.world.self, call.env["HOME"] ?? "/");
   return [socketPath, `${dataDir}/identity`, "/etc/felhom/agent.yaml"].some((path) => isThere(call, path));
 }

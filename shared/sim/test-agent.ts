@@ -33,7 +33,10 @@ export interface TestAgent {
   online: boolean;
   /** Looks at or replaces what the hub answers. */
   intercept: ((request: NetRequest, send: () => Promise<Response>) => Promise<Response>) | undefined;
-  enroll(join: string | undefined, options?: { readonly urls?: readonly string[]; readonly wait?: boolean; readonly onNews?: (news: EnrollNews) => void; readonly stop?: AbortSignal }): Promise<EnrollOutcome>;
+  enroll(
+    join: string | undefined,
+    options?: { readonly urls?: readonly string[]; readonly wait?: boolean; readonly onNews?: (news: EnrollNews) => void; readonly stop?: AbortSignal },
+  ): Promise<EnrollOutcome>;
   start(): void;
   /** Ends it as SIGTERM does. */
   stop(): Promise<Ended>;
@@ -51,7 +54,11 @@ export async function testAgent(hub: TestHub, name: string, changes: Partial<Age
   const dataDir = `${hub.world.dir}/${name}`;
   const logged: LogLine[] = [];
   const rng = seededRng(name);
-  const state: { handler: Handler | undefined; stopping: AbortController; ended: Promise<Ended> | undefined } = { handler: undefined, stopping: new AbortController(), ended: undefined };
+  const state: { handler: Handler | undefined; stopping: AbortController; ended: Promise<Ended> | undefined } = {
+    handler: undefined,
+    stopping: new AbortController(),
+    ended: undefined,
+  };
   const settings: AgentSettings = { ...AGENT_DEFAULTS, dataDir, socketPath: `${dataDir}/agent.sock`, factsDirs: [], diskReserveBytes: 0, ...changes };
   const requests: string[] = [];
   const reach = async (request: Omit<NetRequest, "replyBytesMax">): Promise<Response> => {
@@ -81,7 +88,12 @@ export async function testAgent(hub: TestHub, name: string, changes: Partial<Age
     crypto: rngCrypto(rng.fork("crypto")),
     log: capturedLog(logged),
     net,
-    exec: { run: (_op, command) => inProcess(command, () => world), spawn: () => { throw new Fault("exec_missing", "Cannot start anything here"); } },
+    exec: {
+      run: (_op, command) => inProcess(command, () => world),
+      spawn: () => {
+        throw new Fault("exec_missing", "Cannot start anything here");
+      },
+    },
   };
   const agent: TestAgent = {
     dataDir,
@@ -111,7 +123,12 @@ export async function testAgent(hub: TestHub, name: string, changes: Partial<Age
         }
         await tick(hub);
       }
-      throw new Error(`never came: ${state.handler === undefined ? "no socket" : JSON.stringify(await agent.status(), null, 1)}\n${logged.slice(-20).map((line) => JSON.stringify(line)).join("\n")}`);
+      throw new Error(
+        `never came: ${state.handler === undefined ? "no socket" : JSON.stringify(await agent.status(), null, 1)}\n${logged
+          .slice(-20)
+          .map((line) => JSON.stringify(line))
+          .join("\n")}`,
+      );
     },
   };
   return agent;
@@ -149,14 +166,28 @@ async function cutWhenStopped(reply: Promise<Response>, { stop, url }: Pick<NetR
   return Promise.race([reply, cut.promise]);
 }
 
-function askOf({ headers: { authorization, "content-type": _type, ...headers } = {}, body }: Omit<NetRequest, "replyBytesMax">): Parameters<TestHub["fetch"]>[2] {
-  return { headers, ...(authorization === undefined ? {} : { token: authorization.replace(/^Bearer /, "") }), ...(body === undefined ? {} : { body: new TextDecoder().decode(body) }) };
+function askOf({
+  headers: { authorization, "content-type": _type, ...headers } = {},
+  body,
+}: Omit<NetRequest, "replyBytesMax">): Parameters<TestHub["fetch"]>[2] {
+  return {
+    headers,
+    ...(authorization === undefined ? {} : { token: authorization.replace(/^Bearer /, "") }),
+    ...(body === undefined ? {} : { body: new TextDecoder().decode(body) }),
+  };
 }
 
 async function inProcess(command: Command, world: () => World): Promise<Finished> {
   const role = command.argv.at(-1);
   const stdin = command.stdin ?? new Uint8Array();
-  const finished = (code: number, stdout: Uint8Array): Finished => ({ code, signal: null, stdout, stderr: new Uint8Array(), truncated: false, timedOut: false });
+  const finished = (code: number, stdout: Uint8Array): Finished => ({
+    code,
+    signal: null,
+    stdout,
+    stderr: new Uint8Array(),
+    truncated: false,
+    timedOut: false,
+  });
   if (role === "agent-worker") return finished(0, await runWorker(stdin, world()));
   if (role === "render") return finished(0, await runRender(stdin));
   return finished(127, new Uint8Array());

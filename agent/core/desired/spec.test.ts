@@ -15,7 +15,8 @@ describe("a desired spec", () => {
 
   test("is taken only when its generation grew", () => {
     const taken = (current: number | undefined, offered: number): boolean =>
-      judgeSpec({ current: current === undefined ? undefined : spec({ generation: current }), offered: spec({ generation: offered }), hostId, nowMs: NOW }).take;
+      judgeSpec({ current: current === undefined ? undefined : spec({ generation: current }), offered: spec({ generation: offered }), hostId, nowMs: NOW })
+        .take;
     expect([taken(undefined, 1), taken(1, 2), taken(2, 2), taken(3, 2)]).toEqual([true, true, false, false]);
   });
 
@@ -29,16 +30,23 @@ describe("a desired spec", () => {
 
   test("whatever comes, what is taken is within this box's limits", () => {
     fc.assert(
-      fc.property(fc.record({ paused: fc.option(fc.nat(), { nil: undefined }), interval: fc.option(fc.integer(), { nil: undefined }), windows: fc.nat(100) }), ({ paused, interval, windows }) => {
-        const window = { days: [1], from: "00:00", to: "01:00" };
-        const clamped = clampSpec(
-          spec({ ...(paused === undefined ? {} : { paused_until: NOW + paused * 1_000 }), ...(interval === undefined ? {} : { interval_s: interval }), apply_windows: Array.from({ length: windows }, () => window) }),
-          NOW,
-        );
-        expect(clamped.paused_until ?? 0).toBeLessThanOrEqual(NOW + PAUSE_MS_MAX);
-        if (clamped.interval_s !== undefined) expect(clamped.interval_s >= INTERVAL_S_MIN && clamped.interval_s <= INTERVAL_S_MAX).toBe(true);
-        expect(clamped.apply_windows?.length ?? 0).toBeLessThanOrEqual(32);
-      }),
+      fc.property(
+        fc.record({ paused: fc.option(fc.nat(), { nil: undefined }), interval: fc.option(fc.integer(), { nil: undefined }), windows: fc.nat(100) }),
+        ({ paused, interval, windows }) => {
+          const window = { days: [1], from: "00:00", to: "01:00" };
+          const clamped = clampSpec(
+            spec({
+              ...(paused === undefined ? {} : { paused_until: NOW + paused * 1_000 }),
+              ...(interval === undefined ? {} : { interval_s: interval }),
+              apply_windows: Array.from({ length: windows }, () => window),
+            }),
+            NOW,
+          );
+          expect(clamped.paused_until ?? 0).toBeLessThanOrEqual(NOW + PAUSE_MS_MAX);
+          if (clamped.interval_s !== undefined) expect(clamped.interval_s >= INTERVAL_S_MIN && clamped.interval_s <= INTERVAL_S_MAX).toBe(true);
+          expect(clamped.apply_windows?.length ?? 0).toBeLessThanOrEqual(32);
+        },
+      ),
     );
   });
 
@@ -57,8 +65,10 @@ describe("a window", () => {
     ["on the morning of its day", 5, 5 * 60, false],
     ["at its end", 6, 6 * 60, false],
   ];
-  for (const [name, day, minute, open] of cases) test(`past midnight, ${name}: ${open ? "open" : "shut"}`, () => expect(isInWindow(night, { day, minute })).toBe(open));
-  test("with no windows it is always open", () => expect([isInWindow(undefined, { day: 0, minute: 0 }), isInWindow([], { day: 0, minute: 0 })]).toEqual([true, true]));
+  for (const [name, day, minute, open] of cases)
+    test(`past midnight, ${name}: ${open ? "open" : "shut"}`, () => expect(isInWindow(night, { day, minute })).toBe(open));
+  test("with no windows it is always open", () =>
+    expect([isInWindow(undefined, { day: 0, minute: 0 }), isInWindow([], { day: 0, minute: 0 })]).toEqual([true, true]));
   test("with equal ends it is the whole day", () => expect(isInWindow([{ days: [2], from: "08:00", to: "08:00" }], { day: 2, minute: 9 * 60 })).toBe(true));
 });
 

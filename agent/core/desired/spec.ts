@@ -12,7 +12,10 @@ export const INTERVAL_S_MAX = 86_400;
 export const WINDOWS_MAX = 32;
 
 export type SpecField = "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows";
-const CLASS_OF = { mode: "safe", paused_until: "safe", interval_s: "safe", fetch_windows: "safe", apply_windows: "safe" } as const satisfies Record<SpecField, "safe" | "held">;
+const CLASS_OF = { mode: "safe", paused_until: "safe", interval_s: "safe", fetch_windows: "safe", apply_windows: "safe" } as const satisfies Record<
+  SpecField,
+  "safe" | "held"
+>;
 
 export interface SpecChange {
   readonly field: SpecField;

@@ -20,8 +20,11 @@ export function clockFinding(offsetMs: number | undefined): Finding {
   // An HTTP date has whole seconds: less than two of them is no difference.
   if (off < 2) return { ...base, status: "ok", detail: "as at the hub" };
   const detail = `${off} s ${offsetMs > 0 ? "behind" : "ahead of"} the hub`;
-  if (Math.abs(offsetMs) >= CLOCK_FAIL_MS) return { ...base, status: "fail", detail, fix: "Set the clock: what is signed is judged by it (timedatectl set-ntp true)" };
-  return Math.abs(offsetMs) >= CLOCK_WARN_MS ? { ...base, status: "warn", detail, fix: "Let the clock be kept in time (timedatectl set-ntp true)" } : { ...base, status: "ok", detail };
+  if (Math.abs(offsetMs) >= CLOCK_FAIL_MS)
+    return { ...base, status: "fail", detail, fix: "Set the clock: what is signed is judged by it (timedatectl set-ntp true)" };
+  return Math.abs(offsetMs) >= CLOCK_WARN_MS
+    ? { ...base, status: "warn", detail, fix: "Let the clock be kept in time (timedatectl set-ntp true)" }
+    : { ...base, status: "ok", detail };
 }
 
 export interface Reach {
@@ -34,7 +37,12 @@ export interface Reach {
 
 export function reachFinding(reach: Reach, at: number): Finding {
   const base = { id: `hub.${at}.reach`, title: `hub ${at + 1}` };
-  if (reach.fault === undefined) return { ...base, status: "ok", detail: `${reach.url} answers in ${Math.round(reach.tookMs)} ms${reach.url.startsWith("https:") ? `, ${reach.isPinned ? "with the pinned key" : "with a valid certificate"}` : ", without TLS on this machine"}` };
+  if (reach.fault === undefined)
+    return {
+      ...base,
+      status: "ok",
+      detail: `${reach.url} answers in ${Math.round(reach.tookMs)} ms${reach.url.startsWith("https:") ? `, ${reach.isPinned ? "with the pinned key" : "with a valid certificate"}` : ", without TLS on this machine"}`,
+    };
   const { code, message } = reach.fault;
   const fix =
     code === "net_tls"
@@ -47,16 +55,24 @@ export function reachFinding(reach: Reach, at: number): Finding {
 
 export function diskFinding(freeBytes: number, text: string): Finding {
   const base = { id: "disk", title: "disk", detail: `${text} free for the agent` };
-  return freeBytes < DISK_WARN_BYTES ? { ...base, status: "warn", fix: "Make room: bundles wait when the reserve would be touched" } : { ...base, status: "ok" };
+  return freeBytes < DISK_WARN_BYTES
+    ? { ...base, status: "warn", fix: "Make room: bundles wait when the reserve would be touched" }
+    : { ...base, status: "ok" };
 }
 
 /** Being offline is a normal state and a finding all the same: whoever runs doctor wants to know. */
-export function pollFinding(link: { readonly is: string; readonly because?: string | undefined; readonly lastSyncMs?: number | undefined }, nowMs: number, ago: (ms: number) => string): Finding {
+export function pollFinding(
+  link: { readonly is: string; readonly because?: string | undefined; readonly lastSyncMs?: number | undefined },
+  nowMs: number,
+  ago: (ms: number) => string,
+): Finding {
   const base = { id: "poll", title: "last poll" };
   const last = link.lastSyncMs === undefined ? "never" : `${ago(nowMs - link.lastSyncMs)} ago`;
   switch (link.is) {
     case "connected":
-      return nowMs - (link.lastSyncMs ?? 0) > POLL_WARN_MS ? { ...base, status: "warn", detail: `${last}, later than it should be`, fix: "Look at the log: journalctl -u felhom-agent" } : { ...base, status: "ok", detail: last };
+      return nowMs - (link.lastSyncMs ?? 0) > POLL_WARN_MS
+        ? { ...base, status: "warn", detail: `${last}, later than it should be`, fix: "Look at the log: journalctl -u felhom-agent" }
+        : { ...base, status: "ok", detail: last };
     case "revoked":
       return { ...base, status: "fail", detail: "this box was revoked", fix: "Ask the operator; felhom enroll asks to be taken in again" };
     case "unknown_to_hub":
@@ -64,7 +80,12 @@ export function pollFinding(link: { readonly is: string; readonly because?: stri
     case "not_enrolled":
       return { ...base, status: "fail", detail: "not enrolled", fix: "felhom enroll" };
     default:
-      return { ...base, status: "warn", detail: `${link.is}${link.because === undefined ? "" : ` (${link.because})`}, last answer ${last}`, fix: "What is desired is enforced meanwhile; see the hub findings" };
+      return {
+        ...base,
+        status: "warn",
+        detail: `${link.is}${link.because === undefined ? "" : ` (${link.because})`}, last answer ${last}`,
+        fix: "What is desired is enforced meanwhile; see the hub findings",
+      };
   }
 }
 

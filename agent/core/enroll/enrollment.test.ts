@@ -61,18 +61,34 @@ describe("an enrollment", () => {
     expect(step(state, { on: "unreached", code: "net_tls" }).state).toMatchObject({ at: "failed", code: "net_tls" });
   });
 
-  test("a request that the hub forgot is made again", () => expect(step(walk(newEnrollment(1), challenged, accepted), answered(404, "not_found")).state.at).toBe("asking"));
+  test("a request that the hub forgot is made again", () =>
+    expect(step(walk(newEnrollment(1), challenged, accepted), answered(404, "not_found")).state.at).toBe("asking"));
 
   test("what was read back from disk goes on where that is safe", () => {
     const submitting = walk(newEnrollment(1), challenged);
     const pending = walk(submitting, accepted);
-    expect([resume(submitting).at, resume(pending).at, resume(walk(pending, { on: "approved" })).at, resume(walk(pending, { on: "rejected", because: "no" })).at]).toEqual(["asking", "pending", "pending", "asking"]);
+    expect([
+      resume(submitting).at,
+      resume(pending).at,
+      resume(walk(pending, { on: "approved" })).at,
+      resume(walk(pending, { on: "rejected", because: "no" })).at,
+    ]).toEqual(["asking", "pending", "pending", "asking"]);
   });
 
   test("whatever the hub does, no step spins and no state is stuck", () => {
     const events = fc.constantFrom<EnrollEvent>(
-      challenged, accepted, { on: "pending", pollMs: 0 }, { on: "approved" }, { on: "unreached", code: "net_timeout" }, { on: "unreached", code: "net_tls" },
-      answered(401, "challenge_unknown"), answered(500, "x"), answered(429, "rate_limited"), answered(404, "not_found"), { on: "unverified", code: "x", because: "y" }, { on: "due" },
+      challenged,
+      accepted,
+      { on: "pending", pollMs: 0 },
+      { on: "approved" },
+      { on: "unreached", code: "net_timeout" },
+      { on: "unreached", code: "net_tls" },
+      answered(401, "challenge_unknown"),
+      answered(500, "x"),
+      answered(429, "rate_limited"),
+      answered(404, "not_found"),
+      { on: "unverified", code: "x", because: "y" },
+      { on: "due" },
     );
     fc.assert(
       fc.property(fc.array(events), fc.integer({ min: 1, max: 4 }), (steps, urls) => {

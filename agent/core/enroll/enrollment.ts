@@ -90,7 +90,10 @@ export function turn(state: Enrollment, event: EnrollEvent, rng: Rng): EnrollTur
       return go({ ...worked(state), challengeTries: 0, at: "pending", requestId: event.requestId, pollMs: clampPoll(event.pollMs) }, { run: "poll" });
     case "pending":
       if (state.at !== "pending") return { state, effects: [] };
-      return go({ ...worked(state), at: "pending", requestId: state.requestId, pollMs: clampPoll(event.pollMs) }, wait(clampPoll(event.pollMs) * (0.9 + rng.next() / 5), "waiting for approval"));
+      return go(
+        { ...worked(state), at: "pending", requestId: state.requestId, pollMs: clampPoll(event.pollMs) },
+        wait(clampPoll(event.pollMs) * (0.9 + rng.next() / 5), "waiting for approval"),
+      );
     case "approved":
       if (state.at !== "pending") return { state, effects: [] };
       return go({ ...worked(state), at: "verifying", requestId: state.requestId }, { run: "verify" });
@@ -131,14 +134,17 @@ function due(state: Enrollment): EnrollTurn {
 function answered(state: Enrollment, event: Extract<EnrollEvent, { readonly on: "answered" }>, rng: Rng): EnrollTurn {
   const asked = Math.min(RETRY_AFTER_MS_MAX, event.retryAfterMs ?? 0);
   if (event.status >= 500) return retry(state, event.code, asked, rng);
-  if (event.status === 429) return go({ ...state, failures: state.failures + 1 }, wait(Math.max(asked, backoffMs(LINK_BACKOFF, state.failures, rng)), event.code));
+  if (event.status === 429)
+    return go({ ...state, failures: state.failures + 1 }, wait(Math.max(asked, backoffMs(LINK_BACKOFF, state.failures, rng)), event.code));
   if (STALE_CHALLENGE.has(event.code)) {
     const tries = state.challengeTries + 1;
-    if (tries >= CHALLENGE_TRIES_MAX) return { state: { ...common(state), challengeTries: tries, at: "failed", code: event.code, because: event.because }, effects: [] };
+    if (tries >= CHALLENGE_TRIES_MAX)
+      return { state: { ...common(state), challengeTries: tries, at: "failed", code: event.code, because: event.because }, effects: [] };
     return go({ ...common(state), challengeTries: tries, at: "asking" }, wait(backoffMs(LINK_BACKOFF, tries - 1, rng), event.code));
   }
   // A hub that lost or never had this request is asked again from the start: the same keys make it the same host.
-  if (state.at === "pending" && (event.status === 404 || event.status === 410)) return go({ ...common(state), at: "asking" }, wait(backoffMs(LINK_BACKOFF, 1, rng), event.code));
+  if (state.at === "pending" && (event.status === 404 || event.status === 410))
+    return go({ ...common(state), at: "asking" }, wait(backoffMs(LINK_BACKOFF, 1, rng), event.code));
   return { state: { ...common(state), at: "failed", code: event.code, because: event.because }, effects: [] };
 }
 

@@ -29,17 +29,23 @@ describe("room in a full outbox", () => {
   test("a return is never dropped and always enters", () => {
     const amount = fc.nat(2_000);
     fc.assert(
-      fc.property(fc.record({ return: amount, report: amount, facts: amount, event: amount, metrics: amount }), fc.constantFrom(...KINDS), amount, (bytes, kind, incoming) => {
-        const yields = makeRoom(use(bytes), { kind, bytes: incoming }, 1_000);
-        expect(yields.some(({ drop }) => drop === "return")).toBe(false);
-        const left = { ...bytes };
-        for (const { drop, bytes: given } of yields) {
-          expect(given).toBeLessThanOrEqual(left[drop]);
-          left[drop] -= given;
-        }
-        if (kind === "return") expect(fits(use(left), { kind, bytes: incoming }, 1_000)).toBe(true);
-        if (fits(use(left), { kind, bytes: incoming }, 1_000) && kind !== "return") expect(Object.values(left).reduce((a, b) => a + b, 0) + incoming).toBeLessThanOrEqual(1_000);
-      }),
+      fc.property(
+        fc.record({ return: amount, report: amount, facts: amount, event: amount, metrics: amount }),
+        fc.constantFrom(...KINDS),
+        amount,
+        (bytes, kind, incoming) => {
+          const yields = makeRoom(use(bytes), { kind, bytes: incoming }, 1_000);
+          expect(yields.some(({ drop }) => drop === "return")).toBe(false);
+          const left = { ...bytes };
+          for (const { drop, bytes: given } of yields) {
+            expect(given).toBeLessThanOrEqual(left[drop]);
+            left[drop] -= given;
+          }
+          if (kind === "return") expect(fits(use(left), { kind, bytes: incoming }, 1_000)).toBe(true);
+          if (fits(use(left), { kind, bytes: incoming }, 1_000) && kind !== "return")
+            expect(Object.values(left).reduce((a, b) => a + b, 0) + incoming).toBeLessThanOrEqual(1_000);
+        },
+      ),
     );
   });
 });

@@ -22,7 +22,8 @@ describe("a schedule", () => {
   });
 
   test("the next run is an interval away, give or take a tenth, and the same for the same host", () => {
-    const due = (seed: string): number => sleepMs(after(after(newSchedule(seed, INTERVAL), { on: "wanted", trigger: "boot" }), { on: "finished", ok: true }, 0), 0) ?? 0;
+    const due = (seed: string): number =>
+      sleepMs(after(after(newSchedule(seed, INTERVAL), { on: "wanted", trigger: "boot" }), { on: "finished", ok: true }, 0), 0) ?? 0;
     const waits = Array.from({ length: 200 }, (_, at) => due(`host-${at}`));
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(INTERVAL * 0.9);
     expect(Math.max(...waits)).toBeLessThanOrEqual(INTERVAL * 1.1);

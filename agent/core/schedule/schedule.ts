@@ -73,7 +73,10 @@ function want(state: Schedule, trigger: Trigger): Schedule {
 
 function begin(state: Schedule): ScheduleTurn {
   if (state.running !== undefined || state.waiting === undefined) return { state, effects: [] };
-  return { state: { ...state, runs: state.runs + 1, running: state.waiting, waiting: undefined, due: undefined }, effects: [{ run: "converge", trigger: state.waiting }] };
+  return {
+    state: { ...state, runs: state.runs + 1, running: state.waiting, waiting: undefined, due: undefined },
+    effects: [{ run: "converge", trigger: state.waiting }],
+  };
 }
 
 function finish(state: Schedule, event: { readonly ok: boolean; readonly retryInMs?: number | undefined }, monoMs: number): Schedule {

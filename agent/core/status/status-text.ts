@@ -20,18 +20,37 @@ export function statusText(status: AgentStatus, nowMs: number, terminal: Screen)
     ["link", linkCell(status, nowMs, terminal)],
     ["bundle", bundleCell(status, nowMs)],
     ["trust", trustText(status, nowMs)],
-    ["spec", desired.generation === 0 ? "none yet" : `generation ${desired.generation}, ${desired.mode}${desired.pausedUntilMs === undefined ? "" : `, the pause ends ${until(desired.pausedUntilMs, nowMs)}`}`],
+    [
+      "spec",
+      desired.generation === 0
+        ? "none yet"
+        : `generation ${desired.generation}, ${desired.mode}${desired.pausedUntilMs === undefined ? "" : `, the pause ends ${until(desired.pausedUntilMs, nowMs)}`}`,
+    ],
     ["converge", convergeText(status, nowMs)],
     ["resources", countsCell(status)],
-    ["next run", converge.running === undefined ? (converge.nextInMs === undefined ? undefined : `in ${age(converge.nextInMs)}`) : `running now (${converge.running})`],
+    [
+      "next run",
+      converge.running === undefined ? (converge.nextInMs === undefined ? undefined : `in ${age(converge.nextInMs)}`) : `running now (${converge.running})`,
+    ],
     ["outbox", outboxText(status)],
-    ["source", { text: `${desired.source}${desired.notes.length === 0 ? "" : `: ${desired.notes.join("; ")}`}`, style: desired.source === "database" ? "plain" : "warn" }],
+    [
+      "source",
+      {
+        text: `${desired.source}${desired.notes.length === 0 ? "" : `: ${desired.notes.join("; ")}`}`,
+        style: desired.source === "database" ? "plain" : "warn",
+      },
+    ],
     ["agent", `felhom ${status.version}, pid ${status.pid}, start ${status.run}, up ${ageOf(status.startedMs, nowMs)}, ${byteSize(status.rssBytes)}`],
   ];
-  const trouble = sick.map(({ name, is, because }) => [name, markCell(terminal, is === "failed" ? "bad" : "warn", `${is}${because === undefined ? "" : `: ${because}`}`)] as const);
+  const trouble = sick.map(
+    ({ name, is, because }) => [name, markCell(terminal, is === "failed" ? "bad" : "warn", `${is}${because === undefined ? "" : `: ${because}`}`)] as const,
+  );
   const notable = converge.last?.notable.filter(({ outcome }) => outcome !== "changed") ?? [];
   const rows = notable.map(({ id, outcome, reason }): readonly Cell[] => [id, { text: outcome, style: outcome === "failed" ? "bad" : "warn" }, reason]);
-  const details = rows.length === 0 ? [] : ["", table([{ title: "RESOURCE", flex: true, least: 16 }, { title: "OUTCOME" }, { title: "WHY", flex: true, least: 20 }], rows, terminal)];
+  const details =
+    rows.length === 0
+      ? []
+      : ["", table([{ title: "RESOURCE", flex: true, least: 16 }, { title: "OUTCOME" }, { title: "WHY", flex: true, least: 20 }], rows, terminal)];
   return [head, "", fields([...pairs, ...trouble], terminal), ...details].join("\n");
 }
 
@@ -57,7 +76,11 @@ function linkCell({ link }: AgentStatus, nowMs: number, terminal: Screen): Cell 
     case "connected":
       return markCell(terminal, outdated === "" ? "good" : "warn", `connected${where}, ${last}${outdated}`);
     case "offline":
-      return markCell(terminal, "silent", `offline${since} (${link.because ?? ""})${where}, ${last}${link.nextInMs === undefined ? "" : `, next try in ${age(link.nextInMs)}`}`);
+      return markCell(
+        terminal,
+        "silent",
+        `offline${since} (${link.because ?? ""})${where}, ${last}${link.nextInMs === undefined ? "" : `, next try in ${age(link.nextInMs)}`}`,
+      );
     case "refused":
       return markCell(terminal, "warn", `the hub refuses this box's sync${since} (${link.because ?? ""}), ${last}`);
     case "revoked":
@@ -91,7 +114,10 @@ function convergeText({ converge }: AgentStatus, nowMs: number): Cell {
   const { last } = converge;
   if (last === undefined) return "not yet";
   const degraded = last.degraded === undefined ? "" : `; ${last.degraded}`;
-  return { text: `${ageOf(last.atMs, nowMs)} ago (${last.trigger}), ${last.mode}, took ${age(last.durationMs)}${degraded}`, style: last.degraded === undefined ? "plain" : "warn" };
+  return {
+    text: `${ageOf(last.atMs, nowMs)} ago (${last.trigger}), ${last.mode}, took ${age(last.durationMs)}${degraded}`,
+    style: last.degraded === undefined ? "plain" : "warn",
+  };
 }
 
 function countsCell({ converge }: AgentStatus): Cell {
@@ -102,7 +128,10 @@ function countsCell({ converge }: AgentStatus): Cell {
 
 function outboxText({ outbox }: AgentStatus): Cell {
   const extra = `${outbox.dropped > 0 ? `, ${outbox.dropped} dropped for want of space` : ""}${outbox.parked > 0 ? `, ${outbox.parked} refused by the hub` : ""}`;
-  return { text: outbox.rows === 0 ? `empty${extra}` : `${count(outbox.rows, "row")} to send, ${byteSize(outbox.bytes)}${extra}`, style: extra === "" ? "plain" : "warn" };
+  return {
+    text: outbox.rows === 0 ? `empty${extra}` : `${count(outbox.rows, "row")} to send, ${byteSize(outbox.bytes)}${extra}`,
+    style: extra === "" ? "plain" : "warn",
+  };
 }
 
 function labelsText(labels: Readonly<Record<string, string>> | undefined): Cell {
@@ -123,7 +152,15 @@ export function statusData(status: AgentStatus): Readonly<Record<string, unknown
     rssBytes: status.rssBytes,
     dataDir: status.dataDir,
     host: host === undefined ? null : { id: host.id, name: host.name ?? null, fleetId: host.fleet, labels: host.labels ?? {} },
-    link: { state: link.is, because: link.because ?? null, url: link.url ?? null, since: isoTimeOrNull(link.sinceMs), lastSyncAt: isoTimeOrNull(link.lastSyncMs), failures: link.failures, minProtocol: link.tooOldFor ?? null },
+    link: {
+      state: link.is,
+      because: link.because ?? null,
+      url: link.url ?? null,
+      since: isoTimeOrNull(link.sinceMs),
+      lastSyncAt: isoTimeOrNull(link.lastSyncMs),
+      failures: link.failures,
+      minProtocol: link.tooOldFor ?? null,
+    },
     desired: {
       source: desired.source,
       notes: desired.notes,
@@ -143,7 +180,21 @@ export function statusData(status: AgentStatus): Readonly<Record<string, unknown
       running: converge.running ?? null,
       failure: converge.failure ?? null,
       nextInMs: converge.nextInMs ?? null,
-      last: last === undefined ? null : { at: isoTimeOrNull(last.atMs), trigger: last.trigger, durationMs: last.durationMs, mode: last.mode, source: last.source, bundle: last.bundle, counts: last.counts, refused: last.refused ?? null, degraded: last.degraded ?? null, notable: last.notable },
+      last:
+        last === undefined
+          ? null
+          : {
+              at: isoTimeOrNull(last.atMs),
+              trigger: last.trigger,
+              durationMs: last.durationMs,
+              mode: last.mode,
+              source: last.source,
+              bundle: last.bundle,
+              counts: last.counts,
+              refused: last.refused ?? null,
+              degraded: last.degraded ?? null,
+              notable: last.notable,
+            },
     },
     outbox,
     checks: checks.map(({ name, is, because }) => ({ name, is, because: because ?? null })),

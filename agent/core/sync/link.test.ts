@@ -59,7 +59,8 @@ describe("a link", () => {
   }
 
   test("Retry-After is honoured and bounded", () => {
-    const wait = (retryAfterMs: number): number => sleepOf(step(holding(), { on: "answered", status: 429, code: "rate_limited", retryAfterMs, rows: 0 }).effects) ?? 0;
+    const wait = (retryAfterMs: number): number =>
+      sleepOf(step(holding(), { on: "answered", status: 429, code: "rate_limited", retryAfterMs, rows: 0 }).effects) ?? 0;
     expect(wait(60_000)).toBeGreaterThanOrEqual(60_000);
     expect(wait(1e12)).toBeLessThanOrEqual(PACE_MS_MAX * 1.5);
   });
@@ -113,11 +114,26 @@ describe("a link", () => {
   });
 
   test("every path to the next request sleeps, and there is always one", () => {
-    const reply = fc.record({ hubEpoch: fc.nat(3), minProtocol: fc.nat(2), nextMs: fc.nat(100_000_000), hasDocuments: fc.boolean(), wantsOffer: fc.boolean(), unsent: fc.boolean(), ignoredRows: fc.boolean(), tookMs: fc.nat(60_000) });
+    const reply = fc.record({
+      hubEpoch: fc.nat(3),
+      minProtocol: fc.nat(2),
+      nextMs: fc.nat(100_000_000),
+      hasDocuments: fc.boolean(),
+      wantsOffer: fc.boolean(),
+      unsent: fc.boolean(),
+      ignoredRows: fc.boolean(),
+      tookMs: fc.nat(60_000),
+    });
     const answer = fc.oneof(
       reply.map((facts): LinkEvent => ({ on: "replied", reply: facts })),
       fc.constantFrom("net_unreachable", "net_tls", "net_timeout").map((code): LinkEvent => ({ on: "failed", code })),
-      fc.record({ on: fc.constant("answered" as const), status: fc.constantFrom(400, 401, 403, 404, 413, 429, 500, 502, 503), code: fc.constantFrom("revoked", "x"), retryAfterMs: fc.option(fc.nat(), { nil: undefined }), rows: fc.nat(1_000) }),
+      fc.record({
+        on: fc.constant("answered" as const),
+        status: fc.constantFrom(400, 401, 403, 404, 413, 429, 500, 502, 503),
+        code: fc.constantFrom("revoked", "x"),
+        retryAfterMs: fc.option(fc.nat(), { nil: undefined }),
+        rows: fc.nat(1_000),
+      }),
       fc.constant<LinkEvent>({ on: "cut" }),
     );
     fc.assert(

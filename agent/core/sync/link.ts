@@ -89,7 +89,11 @@ export type LinkEffect =
   | { readonly run: "settle" }
   /** The hub refuses this single row: keep it, and stop sending it. */
   | { readonly run: "park" }
-  | { readonly run: "log"; readonly event: "link.up" | "link.down" | "link.refused" | "link.revoked" | "link.unknown" | "link.rotated" | "link.outdated" | "link.epoch_rose"; readonly because: string };
+  | {
+      readonly run: "log";
+      readonly event: "link.up" | "link.down" | "link.refused" | "link.revoked" | "link.unknown" | "link.rotated" | "link.outdated" | "link.epoch_rose";
+      readonly because: string;
+    };
 
 export interface LinkTurn {
   readonly state: Link;
@@ -170,7 +174,8 @@ function replied(state: Link, reply: ReplyFacts, nowMs: number, rng: Rng): LinkT
   if (state.standing.is !== "connected") effects.push({ run: "log", event: "link.up", because: state.standing.is });
   const epochRose = reply.hubEpoch > state.hubEpoch && state.hubEpoch > 0;
   if (epochRose) effects.push({ run: "log", event: "link.epoch_rose", because: `${state.hubEpoch} to ${reply.hubEpoch}` });
-  if (reply.minProtocol !== state.minProtocol && reply.minProtocol > PROTOCOL) effects.push({ run: "log", event: "link.outdated", because: String(reply.minProtocol) });
+  if (reply.minProtocol !== state.minProtocol && reply.minProtocol > PROTOCOL)
+    effects.push({ run: "log", event: "link.outdated", because: String(reply.minProtocol) });
   const next: Link = {
     ...state,
     standing: state.standing.is === "connected" ? state.standing : { is: "connected", sinceMs: nowMs },
@@ -218,11 +223,19 @@ function answered(state: Link, event: Extract<LinkEvent, { readonly on: "answere
   const backoff = backoffMs(LINK_BACKOFF, state.failures, rng);
   const asked = event.retryAfterMs === undefined ? 0 : Math.min(PACE_MS_MAX, event.retryAfterMs) * (1 + rng.next() / 2);
   const waitMs = Math.round(Math.max(backoff, asked));
-  if (event.status >= 500) return after(state, { ...rotate(state), standing: offline(state.standing, event.code, nowMs) }, event.code, waitMs, nowMs, "link.down");
+  if (event.status >= 500)
+    return after(state, { ...rotate(state), standing: offline(state.standing, event.code, nowMs) }, event.code, waitMs, nowMs, "link.down");
   if (event.status === 401) {
     const is = event.code === "revoked" ? "revoked" : "unknown_to_hub";
     const standing: Standing = { is, sinceMs: state.standing.is === is ? state.standing.sinceMs : nowMs };
-    return after(state, { ...state, standing }, event.code, Math.round(REVOKED_MS * (0.5 + rng.next())), nowMs, is === "revoked" ? "link.revoked" : "link.unknown");
+    return after(
+      state,
+      { ...state, standing },
+      event.code,
+      Math.round(REVOKED_MS * (0.5 + rng.next())),
+      nowMs,
+      is === "revoked" ? "link.revoked" : "link.unknown",
+    );
   }
   const standing: Standing = { is: "refused", because: event.code, sinceMs: state.standing.is === "refused" ? state.standing.sinceMs : nowMs };
   if (event.status === 429 || event.rows === 0) return after(state, { ...state, standing }, event.code, waitMs, nowMs, "link.refused");

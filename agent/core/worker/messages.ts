@@ -13,7 +13,13 @@ import type { Trigger } from "../schedule/schedule.ts";
 const trigger = z.enum(["boot", "interval", "bundle", "spec", "demand", "retry"]) satisfies z.ZodMiniType<Trigger>;
 const user = z.object({ uid: counter, gid: counter });
 /** The part of the settings that a worker needs. */
-export const workerSettings = z.object({ dataDir: text(4_096), bundlesKept: counter, diskReserveBytes: counter, factsDirs: z.array(text(4_096)), renderUser: z.optional(user) });
+export const workerSettings = z.object({
+  dataDir: text(4_096),
+  bundlesKept: counter,
+  diskReserveBytes: counter,
+  factsDirs: z.array(text(4_096)),
+  renderUser: z.optional(user),
+});
 export type WorkerSettings = z.infer<typeof workerSettings>;
 
 export const workerRequest = z.discriminatedUnion("op", [
@@ -71,7 +77,12 @@ export const held = z.object({
 });
 export type Held = z.infer<typeof held>;
 
-export const refusedDocument = z.object({ what: z.enum(["root", "cert", "bundle", "spec", "identity"]), version: counter, code: text(64), detail: text(1_024) });
+export const refusedDocument = z.object({
+  what: z.enum(["root", "cert", "bundle", "spec", "identity"]),
+  version: counter,
+  code: text(64),
+  detail: text(1_024),
+});
 export type RefusedDocument = z.infer<typeof refusedDocument>;
 
 export const convergeSummary = z.object({

@@ -60,7 +60,8 @@ export function stageBundle(world: World, dataDir: string, next: BundlePayload, 
   const [firstBad] = bad;
   if (firstBad !== undefined) return { ok: false, refusal: "blob_mismatch", detail: `${firstBad}${bad.length > 1 ? ` and ${bad.length - 1} more` : ""}` };
   const [firstAbsent] = absent;
-  if (firstAbsent !== undefined) return { ok: false, refusal: "blob_missing", detail: `${firstAbsent}${absent.length > 1 ? ` and ${absent.length - 1} more` : ""}` };
+  if (firstAbsent !== undefined)
+    return { ok: false, refusal: "blob_missing", detail: `${firstAbsent}${absent.length > 1 ? ` and ${absent.length - 1} more` : ""}` };
   const sound = inspectTree(world, at.staging, next);
   if (!sound.ok) return { ok: false, refusal: sound.refusal, detail: sound.detail };
   syncTree(world, at.staging, 0);
@@ -176,7 +177,11 @@ function swapIn(world: World, dataDir: string, version: number): void {
 }
 
 /** Keeps the newest `kept` trees (the one in force among them) and no blob that the candidate does not need. */
-export function pruneBundles(world: World, dataDir: string, keep: { readonly inForce: number; readonly count: number; readonly wanted: ReadonlySet<string> }): void {
+export function pruneBundles(
+  world: World,
+  dataDir: string,
+  keep: { readonly inForce: number; readonly count: number; readonly wanted: ReadonlySet<string> },
+): void {
   const at = paths(dataDir);
   const { files } = world;
   const versions = files

@@ -57,7 +57,9 @@ export function readFromDatabase(database: Database): Documents | undefined {
 
 /** Writes only what changed. */
 export function writeToDatabase(database: Database, value: Documents): void {
-  const stored = new Map(database.all<{ kind: string; sha256: string }>("desired.compare", "SELECT kind, sha256 FROM document").map((row) => [row.kind, row.sha256]));
+  const stored = new Map(
+    database.all<{ kind: string; sha256: string }>("desired.compare", "SELECT kind, sha256 FROM document").map((row) => [row.kind, row.sha256]),
+  );
   for (const kind of KINDS) {
     const part = value[kind];
     if (part === undefined) {
@@ -82,7 +84,8 @@ export function readFromSnapshot(world: World, dataDir: string): Documents | und
   }
   const head = MAGIC.byteLength + HASH_BYTES;
   const body = bytes.subarray(head);
-  const isWhole = bytes.byteLength > head && sameBytes(bytes.subarray(0, MAGIC.byteLength), MAGIC) && sameBytes(bytes.subarray(MAGIC.byteLength, head), sha256(body));
+  const isWhole =
+    bytes.byteLength > head && sameBytes(bytes.subarray(0, MAGIC.byteLength), MAGIC) && sameBytes(bytes.subarray(MAGIC.byteLength, head), sha256(body));
   if (!isWhole) throw new Fault("db_damaged", "Cannot use snapshot.msgpack: its checksum does not fit");
   return parse(decode(body), "snapshot.msgpack");
 }
@@ -126,6 +129,7 @@ function readQuietly(database: Database): Documents | undefined {
 
 function parse(value: unknown, where: string): Documents {
   const parsed = z.safeParse(documents, value);
-  if (!parsed.success) throw new Fault("db_damaged", `Cannot use ${where}: ${parsed.error.issues[0]?.path.map(String).join(".") ?? ""} is not as it was written`);
+  if (!parsed.success)
+    throw new Fault("db_damaged", `Cannot use ${where}: ${parsed.error.issues[0]?.path.map(String).join(".") ?? ""} is not as it was written`);
   return parsed.data;
 }

@@ -43,7 +43,19 @@ export function loadDesired(world: World, dataDir: string): Desired {
   const database = fromDatabase === undefined ? undefined : trust(fromDatabase, membership, keys, notes, "agent.db");
   const snapshot = fromSnapshot === undefined ? undefined : trust(fromSnapshot, membership, keys, notes, "snapshot.msgpack");
   const best = pick(database, snapshot);
-  if (best === undefined) return { source: "none", notes, documents: NO_DOCUMENTS, keys, membership, root: undefined, identity: undefined, bundle: undefined, candidate: undefined, refused: [] };
+  if (best === undefined)
+    return {
+      source: "none",
+      notes,
+      documents: NO_DOCUMENTS,
+      keys,
+      membership,
+      root: undefined,
+      identity: undefined,
+      bundle: undefined,
+      candidate: undefined,
+      refused: [],
+    };
   return { ...best.trusted, source: best.source, notes, keys, membership, documents: withFloor(best.trusted.documents, database, snapshot) };
 }
 
@@ -100,14 +112,22 @@ export function verifyStoredIdentity(stored: NonNullable<Documents["identity"]>,
 }
 
 /** The database, unless the snapshot knows of something newer: then the database is an old copy. */
-function pick(database: Trusted | undefined, snapshot: Trusted | undefined): { readonly source: "database" | "snapshot"; readonly trusted: Trusted } | undefined {
+function pick(
+  database: Trusted | undefined,
+  snapshot: Trusted | undefined,
+): { readonly source: "database" | "snapshot"; readonly trusted: Trusted } | undefined {
   if (database === undefined) return snapshot === undefined ? undefined : { source: "snapshot", trusted: snapshot };
   if (snapshot !== undefined && isNewer(snapshot, database)) return { source: "snapshot", trusted: snapshot };
   return { source: "database", trusted: database };
 }
 
 function isNewer(a: Trusted, b: Trusted): boolean {
-  const age = ({ root, documents, identity }: Trusted): readonly number[] => [root?.payload.version ?? 0, documents.floor.bundle, identity?.serial ?? 0, documents.spec?.generation ?? 0];
+  const age = ({ root, documents, identity }: Trusted): readonly number[] => [
+    root?.payload.version ?? 0,
+    documents.floor.bundle,
+    identity?.serial ?? 0,
+    documents.spec?.generation ?? 0,
+  ];
   const [ours, theirs] = [age(a), age(b)];
   const at = ours.findIndex((value, index) => value !== theirs[index]);
   return at >= 0 && (ours[at] ?? 0) > (theirs[at] ?? 0);

@@ -25,7 +25,11 @@ export function writeRetry(world: World, dataDir: string, retry: RetryState): vo
   try {
     const database = openAgentDb(world, dataDir);
     try {
-      database.run("retry.write", "INSERT INTO scratch (name, body) VALUES ('retry', ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body", JSON.stringify(retry));
+      database.run(
+        "retry.write",
+        "INSERT INTO scratch (name, body) VALUES ('retry', ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
+        JSON.stringify(retry),
+      );
     } finally {
       database.close();
     }

@@ -27,15 +27,31 @@ export function stage(world: World, settings: WorkerSettings): StageResult {
   const isRepair = candidate.version === before.bundle?.version;
   if (!isRepair && bundleExpired(candidate, Math.max(world.clock.wallMs(), before.documents.floor.timeMs))) {
     const after = save(world, dataDir, (documents) => without(documents, "candidate"));
-    return { desired: after, staged: false, refused: [{ what: "bundle", version: candidate.version, code: "expired", detail: "it expired before its files were here" }] };
+    return {
+      desired: after,
+      staged: false,
+      refused: [{ what: "bundle", version: candidate.version, code: "expired", detail: "it expired before its files were here" }],
+    };
   }
   const bytes = candidate.files.reduce((sum, { size }) => sum + size, 0);
   const free = world.files.freeBytes("bundle.preflight", paths(dataDir).bundles);
-  if (free < bytes + settings.diskReserveBytes) throw new Fault("disk_full", `Cannot stage bundle ${candidate.version}: ${free} bytes are free, ${bytes} and a reserve are needed`, { facts: { free, bytes } });
+  if (free < bytes + settings.diskReserveBytes)
+    throw new Fault("disk_full", `Cannot stage bundle ${candidate.version}: ${free} bytes are free, ${bytes} and a reserve are needed`, {
+      facts: { free, bytes },
+    });
   const result = stageBundle(world, dataDir, candidate, before.bundle);
-  if (!result.ok) return { desired: before, staged: false, refused: [{ what: "bundle", version: candidate.version, code: result.refusal, detail: result.detail.slice(0, 1_024) }] };
+  if (!result.ok)
+    return {
+      desired: before,
+      staged: false,
+      refused: [{ what: "bundle", version: candidate.version, code: result.refusal, detail: result.detail.slice(0, 1_024) }],
+    };
   const after = save(world, dataDir, (documents) => inForce(documents, candidate.version));
-  pruneBundles(world, dataDir, { inForce: candidate.version, count: settings.bundlesKept, wanted: new Set(after.candidate?.files.map(({ sha256 }) => sha256)) });
+  pruneBundles(world, dataDir, {
+    inForce: candidate.version,
+    count: settings.bundlesKept,
+    wanted: new Set(after.candidate?.files.map(({ sha256 }) => sha256)),
+  });
   return { desired: after, staged: true, refused: [] };
 }
 
@@ -52,7 +68,9 @@ export function distrustDamagedTree(world: World, dataDir: string, desired: Desi
 
 function save(world: World, dataDir: string, change: (documents: Documents) => Documents): Desired {
   const loaded = loadDesired(world, dataDir);
-  const notes = writeBoth(world, dataDir, (stored) => change(stored === undefined || loaded.source !== "database" ? loaded.documents : { ...stored, floor: loaded.documents.floor }));
+  const notes = writeBoth(world, dataDir, (stored) =>
+    change(stored === undefined || loaded.source !== "database" ? loaded.documents : { ...stored, floor: loaded.documents.floor }),
+  );
   const after = loadDesired(world, dataDir);
   return { ...after, notes: [...after.notes, ...notes] };
 }

@@ -20,7 +20,17 @@ export async function examine(world: World, at: { readonly dataDir: string; read
   const enrolled = memberOf(world, at.dataDir);
   const { reaches, offsetMs } = enrolled.membership === undefined ? { reaches: [], offsetMs: undefined } : await reachAll(world, enrolled.membership);
   const agent = await agentFindings(world, at.socketPath);
-  return [clockFinding(offsetMs), directory, identity, enrolled.finding, ...reaches.map(reachFinding), ...agent, await unitFinding(world), disk(world, at.dataDir), binary(world)];
+  return [
+    clockFinding(offsetMs),
+    directory,
+    identity,
+    enrolled.finding,
+    ...reaches.map(reachFinding),
+    ...agent,
+    await unitFinding(world),
+    disk(world, at.dataDir),
+    binary(world),
+  ];
 }
 
 function look(id: string, title: string, body: () => string): Finding {
@@ -40,7 +50,10 @@ function memberOf(world: World, dataDir: string): { readonly membership: Members
     return { membership, finding: { ...base, status: "ok", detail: `${membership.host_id} in ${membership.fleet_id}` } };
   } catch (error) {
     if (!isFault(error)) throw error;
-    return { membership: undefined, finding: { ...base, status: "fail", detail: flatten(error), ...(error.remedy === undefined ? {} : { fix: error.remedy }) } };
+    return {
+      membership: undefined,
+      finding: { ...base, status: "fail", detail: flatten(error), ...(error.remedy === undefined ? {} : { fix: error.remedy }) },
+    };
   }
 }
 
@@ -55,7 +68,13 @@ async function reach(world: World, url: string, pins: readonly string[]): Promis
   const startMs = world.clock.monoMs();
   const isPinned = pins.length > 0;
   try {
-    const reply = await world.net.request("doctor.reach", { method: "GET", url: joinUrl(url, "/healthz"), timeoutMs: REACH_TIMEOUT_MS, replyBytesMax: 64 * 1024, ...(isPinned ? { pins } : {}) });
+    const reply = await world.net.request("doctor.reach", {
+      method: "GET",
+      url: joinUrl(url, "/healthz"),
+      timeoutMs: REACH_TIMEOUT_MS,
+      replyBytesMax: 64 * 1024,
+      ...(isPinned ? { pins } : {}),
+    });
     const date = Date.parse(reply.headers["date"] ?? "");
     return { reach: { url, tookMs: world.clock.monoMs() - startMs, isPinned }, offsetMs: Number.isNaN(date) ? undefined : date - world.clock.wallMs() };
   } catch (error) {
@@ -82,7 +101,9 @@ async function agentFindings(world: World, socketPath: string): Promise<readonly
   return [
     version,
     pollFinding(status.link, nowMs, age),
-    ...sick.map(({ name, because }): Finding => ({ id: `agent.${name}`, title: name, status: "fail", detail: because ?? "", fix: "journalctl -u felhom-agent" })),
+    ...sick.map(
+      ({ name, because }): Finding => ({ id: `agent.${name}`, title: name, status: "fail", detail: because ?? "", fix: "journalctl -u felhom-agent" }),
+    ),
     ...degraded.map(({ name, because }): Finding => ({ id: `agent.${name}`, title: name, status: "warn", detail: because ?? "", fix: "felhom status" })),
   ];
 }
@@ -105,7 +126,9 @@ async function unitFinding(world: World): Promise<Finding> {
 }
 
 function judgeUnits(text: string): Pick<Finding, "status" | "detail" | "fix"> {
-  const units = text.split("\n\n").map((block) => new Map(block.split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)])));
+  const units = text
+    .split("\n\n")
+    .map((block) => new Map(block.split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)])));
   const loaded = units.filter((unit) => unit.get("LoadState") === "loaded");
   const [unit] = loaded;
   if (unit === undefined) return { status: "skipped", detail: "no felhom unit is installed" };

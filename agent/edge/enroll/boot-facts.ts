@@ -20,7 +20,8 @@ export async function bootFacts(world: World): Promise<Readonly<Record<string, s
     const section = await collected(world, collector);
     for (const name of names) {
       const value = section[name];
-      if (typeof value === "string" || typeof value === "number") claims[`${collector.name}.${name}`.toLowerCase().slice(0, 63)] = String(value).slice(0, 256).toWellFormed();
+      if (typeof value === "string" || typeof value === "number")
+        claims[`${collector.name}.${name}`.toLowerCase().slice(0, 63)] = String(value).slice(0, 256).toWellFormed();
     }
   }
   return claims;
@@ -29,8 +30,13 @@ export async function bootFacts(world: World): Promise<Readonly<Record<string, s
 /** The kernel's name for this machine in the alphabet of host names; `box` when nothing of it is left. */
 export function hostname(world: World): string {
   try {
-    const raw = fromUtf8(world.files.read("hostname.read", "/proc/sys/kernel/hostname", { bytesMax: 256 })).trim().toLowerCase();
-    const name = raw.replace(/[^a-z0-9._-]/g, "-").slice(0, 63).replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "");
+    const raw = fromUtf8(world.files.read("hostname.read", "/proc/sys/kernel/hostname", { bytesMax: 256 }))
+      .trim()
+      .toLowerCase();
+    const name = raw
+      .replace(/[^a-z0-9._-]/g, "-")
+      .slice(0, 63)
+      .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "");
     return NAME.test(name) ? name : "box";
   } catch (error) {
     if (isFault(error) || error instanceof TypeError) return "box";

@@ -34,8 +34,10 @@ function ensureSeed(world: World, path: string): boolean {
 
 function readSeed(world: World, path: string): Uint8Array {
   const stat = world.files.stat("identity.check", path);
-  if (stat !== undefined && (stat.mode & 0o077) !== 0) throw new Fault("file_unsafe", `Cannot use ${path}: others can read or write it`, { remedy: `chmod 600 ${path}` });
-  if (stat !== undefined && stat.uid !== world.self.uid) throw new Fault("file_unsafe", `Cannot use ${path}: it belongs to user ${stat.uid}`, { remedy: `chown ${world.self.uid} ${path}` });
+  if (stat !== undefined && (stat.mode & 0o077) !== 0)
+    throw new Fault("file_unsafe", `Cannot use ${path}: others can read or write it`, { remedy: `chmod 600 ${path}` });
+  if (stat !== undefined && stat.uid !== world.self.uid)
+    throw new Fault("file_unsafe", `Cannot use ${path}: it belongs to user ${stat.uid}`, { remedy: `chown ${world.self.uid} ${path}` });
   const seed = fromHex(fromUtf8(world.files.read("identity.read", path, { bytesMax: 1_024 })).trim());
   if (seed?.byteLength !== SEED_BYTES) throw new Fault("file_not_regular", `Cannot use ${path}: it is not a key`);
   return seed;

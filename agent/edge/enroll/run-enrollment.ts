@@ -79,12 +79,20 @@ function startFrom(world: World, options: EnrollOptions): EnrollFile {
   const urls = options.urls ?? known?.urls;
   const join = options.join ?? (known?.join === "" ? undefined : known?.join);
   if (urls === undefined || urls.length === 0 || join === undefined) {
-    throw new Fault("bad_request", "Cannot enroll: no hub and no join code were given", { remedy: "felhom enroll --master-urls https://hub.example --join CODE" });
+    throw new Fault("bad_request", "Cannot enroll: no hub and no join code were given", {
+      remedy: "felhom enroll --master-urls https://hub.example --join CODE",
+    });
   }
   if (urls.length > URLS_MAX) throw new Fault("bad_request", `Cannot enroll: ${urls.length} URLs are more than ${URLS_MAX}`);
   for (const url of urls) assertUrl(url);
   const isSame = known !== undefined && known.join === join && JSON.stringify(known.urls) === JSON.stringify(urls);
-  return { v: 1, urls: [...urls], join, name: options.name ?? known?.name ?? hostname(world), state: isSame ? resume(known.state) : newEnrollment(urls.length) };
+  return {
+    v: 1,
+    urls: [...urls],
+    join,
+    name: options.name ?? known?.name ?? hostname(world),
+    state: isSame ? resume(known.state) : newEnrollment(urls.length),
+  };
 }
 
 function assertUrl(url: string): void {
@@ -129,7 +137,8 @@ class EnrollRun {
       if (isFinal(state)) return this.#end(state);
       event = { on: "due" };
       for (const effect of effects) {
-        if (effect.run === "wait" && !this.#options.wait && state.at === "pending" && state.failures === 0) return { is: "pending", hostId: this.#hostId(), words: this.#context.words };
+        if (effect.run === "wait" && !this.#options.wait && state.at === "pending" && state.failures === 0)
+          return { is: "pending", hostId: this.#hostId(), words: this.#context.words };
         event = (await this.#perform(effect)) ?? event;
       }
     }
@@ -292,9 +301,22 @@ class EnrollRun {
     return { on: "verified" };
   }
 
-  async #hub<T>({ schema, ...request }: Pick<HubRequest<T>, "op" | "method" | "path"> & { readonly schema: z.ZodMiniType<T> } & Partial<Pick<HubRequest<T>, "body" | "headers">>): Promise<Answer<T>> {
+  async #hub<T>({
+    schema,
+    ...request
+  }: Pick<HubRequest<T>, "op" | "method" | "path"> & { readonly schema: z.ZodMiniType<T> } & Partial<Pick<HubRequest<T>, "body" | "headers">>): Promise<
+    Answer<T>
+  > {
     const url = this.#url();
-    const answer = await askHub(this.#world, { ...request, decode: (value) => decode(schema, value), url, pins: this.#context.join.pins, timeoutMs: REQUEST_TIMEOUT_MS, replyBytesMax: REPLY_BYTES_MAX, stop: this.#context.stop });
+    const answer = await askHub(this.#world, {
+      ...request,
+      decode: (value) => decode(schema, value),
+      url,
+      pins: this.#context.join.pins,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      replyBytesMax: REPLY_BYTES_MAX,
+      stop: this.#context.stop,
+    });
     if (this.#reached !== url) {
       this.#reached = url;
       this.#context.tell({ news: "reached", url });

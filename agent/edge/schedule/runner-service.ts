@@ -68,15 +68,33 @@ class Runner {
   metrics(): readonly Metric[] {
     const { lastConverge, held } = this.#desk;
     const results: Metric[] = [
-      { name: "felhom_agent_converges_total", help: "Converge runs by result.", type: "counter", samples: [{ labels: { result: "finished" }, value: this.#runs }, { labels: { result: "failed" }, value: this.#failures }] },
+      {
+        name: "felhom_agent_converges_total",
+        help: "Converge runs by result.",
+        type: "counter",
+        samples: [
+          { labels: { result: "finished" }, value: this.#runs },
+          { labels: { result: "failed" }, value: this.#failures },
+        ],
+      },
       { name: "felhom_agent_bundle_version", help: "The bundle in force.", type: "gauge", samples: [{ value: held?.bundle ?? 0 }] },
       { name: "felhom_agent_spec_generation", help: "The desired spec in force.", type: "gauge", samples: [{ value: held?.spec?.generation ?? 0 }] },
     ];
     if (lastConverge === undefined) return results;
     return [
       ...results,
-      { name: "felhom_agent_resources", help: "Resources by outcome of the last run.", type: "gauge", samples: Object.entries(lastConverge.counts).map(([outcome, value]) => ({ labels: { outcome }, value })) },
-      { name: "felhom_agent_last_converge_timestamp_seconds", help: "When the last run began.", type: "gauge", samples: [{ value: lastConverge.atMs / 1_000 }] },
+      {
+        name: "felhom_agent_resources",
+        help: "Resources by outcome of the last run.",
+        type: "gauge",
+        samples: Object.entries(lastConverge.counts).map(([outcome, value]) => ({ labels: { outcome }, value })),
+      },
+      {
+        name: "felhom_agent_last_converge_timestamp_seconds",
+        help: "When the last run began.",
+        type: "gauge",
+        samples: [{ value: lastConverge.atMs / 1_000 }],
+      },
       { name: "felhom_agent_last_converge_seconds", help: "How long the last run took.", type: "gauge", samples: [{ value: lastConverge.durationMs / 1_000 }] },
     ];
   }
@@ -167,7 +185,15 @@ class Runner {
     this.#tellMetrics(result.metrics);
     if (summary !== undefined) {
       const { bundle, mode, counts, durationMs, source } = summary;
-      this.#world.log.event(counts.failed > 0 || summary.degraded !== undefined ? "warn" : "info", "converge.finished", { trigger: summary.trigger, bundle, mode, source, ms: durationMs, ...counts, degraded: summary.degraded });
+      this.#world.log.event(counts.failed > 0 || summary.degraded !== undefined ? "warn" : "info", "converge.finished", {
+        trigger: summary.trigger,
+        bundle,
+        mode,
+        source,
+        ms: durationMs,
+        ...counts,
+        degraded: summary.degraded,
+      });
     }
   }
 

@@ -24,7 +24,9 @@ export function socketService(world: World, desk: Desk, services: () => readonly
     start: async (stop) => {
       const { socketPath } = desk.settings;
       makeParent(world, socketPath);
-      const listener = await world.net.serve("socket.serve", { on: "unix", path: socketPath, mode: 0o600, bodyBytesMax: BODY_BYTES_MAX }, (request) => answer(world, desk, services(), checks(), request));
+      const listener = await world.net.serve("socket.serve", { on: "unix", path: socketPath, mode: 0o600, bodyBytesMax: BODY_BYTES_MAX }, (request) =>
+        answer(world, desk, services(), checks(), request),
+      );
       isServing = true;
       return {
         done: untilStopped(stop).then(async () => {
@@ -46,7 +48,10 @@ function answer(world: World, desk: Desk, services: readonly Service[], checks: 
     case "GET /healthz":
       return new Response("ok\n");
     case "GET /readyz":
-      return Response.json({ ready: isReady(checks), checks: checks.map(({ name, health }) => ({ name, ...health })) }, { status: isReady(checks) ? 200 : 503 });
+      return Response.json(
+        { ready: isReady(checks), checks: checks.map(({ name, health }) => ({ name, ...health })) },
+        { status: isReady(checks) ? 200 : 503 },
+      );
     case "GET /metrics":
       return new Response(metricsText(services.flatMap((service) => service.metrics())), { headers: { "content-type": "text/plain; version=0.0.4" } });
     case "POST /converge":

@@ -24,7 +24,14 @@ export function statusOf(world: World, desk: Desk, checks: readonly Check[]): Ag
     dataDir: desk.settings.dataDir,
     ...(membership === undefined
       ? {}
-      : { host: { id: membership.host_id, fleet: membership.fleet_id, ...(held?.name === undefined ? {} : { name: held.name }), ...(held?.labels === undefined ? {} : { labels: held.labels }) } }),
+      : {
+          host: {
+            id: membership.host_id,
+            fleet: membership.fleet_id,
+            ...(held?.name === undefined ? {} : { name: held.name }),
+            ...(held?.labels === undefined ? {} : { labels: held.labels }),
+          },
+        }),
     link: desk.link,
     desired: {
       source: held?.source ?? "none",

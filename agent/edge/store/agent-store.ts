@@ -88,7 +88,14 @@ export class AgentStore {
     const { database } = this.#paths;
     const dir = database.slice(0, database.lastIndexOf("/"));
     const prefix = `${database.slice(dir.length + 1)}.damaged-`;
-    const kept = [...new Set(files.list("store.quarantine", dir).filter((name) => name.startsWith(prefix)).map((name) => name.replace(/-(?:wal|shm)$/, "")))];
+    const kept = [
+      ...new Set(
+        files
+          .list("store.quarantine", dir)
+          .filter((name) => name.startsWith(prefix))
+          .map((name) => name.replace(/-(?:wal|shm)$/, "")),
+      ),
+    ];
     for (const name of kept.slice(0, Math.max(0, kept.length - QUARANTINED_MAX))) {
       for (const suffix of ["", "-wal", "-shm"]) files.remove("store.quarantine", `${dir}/${name}${suffix}`);
     }

@@ -24,8 +24,10 @@ export function assertOurs(files: Files, self: Self, path: string): void {
   const stat = files.stat("datadir.check", path);
   if (stat === undefined) throw new Fault("file_missing", `Cannot use ${path}: it is not there`, { remedy: "felhom enroll" });
   if (stat.kind !== "directory") throw new Fault("file_not_regular", `Cannot use ${path}: it is a ${stat.kind}, not a directory`);
-  if (stat.uid !== self.uid) throw new Fault("file_unsafe", `Cannot use ${path}: it belongs to user ${stat.uid}, and this is user ${self.uid}`, { remedy: `chown ${self.uid} ${path}` });
-  if ((stat.mode & 0o022) !== 0) throw new Fault("file_unsafe", `Cannot use ${path}: others can write in it (mode ${(stat.mode & 0o777).toString(8)})`, { remedy: `chmod go-w ${path}` });
+  if (stat.uid !== self.uid)
+    throw new Fault("file_unsafe", `Cannot use ${path}: it belongs to user ${stat.uid}, and this is user ${self.uid}`, { remedy: `chown ${self.uid} ${path}` });
+  if ((stat.mode & 0o022) !== 0)
+    throw new Fault("file_unsafe", `Cannot use ${path}: others can write in it (mode ${(stat.mode & 0o777).toString(8)})`, { remedy: `chmod go-w ${path}` });
 }
 
 function makeDirs(files: Files, path: string): void {

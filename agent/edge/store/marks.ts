@@ -14,5 +14,10 @@ export function readMark(database: Database, name: "reported" | "facts"): Mark {
 }
 
 export function writeMark(database: Database, name: "reported" | "facts", value: Mark): void {
-  database.run("mark.write", "INSERT INTO scratch (name, body) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body", name, JSON.stringify(value));
+  database.run(
+    "mark.write",
+    "INSERT INTO scratch (name, body) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
+    name,
+    JSON.stringify(value),
+  );
 }

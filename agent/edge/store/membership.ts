@@ -35,7 +35,8 @@ export function readMembership(world: World, dataDir: string): Membership | unde
     throw error;
   }
   const parsed = decodeMembership(jsonOf(bytes));
-  if (parsed === undefined) throw new Fault("file_not_regular", `Cannot read ${path}: it is damaged`, { remedy: "felhom enroll, with the same join code: the keys are kept" });
+  if (parsed === undefined)
+    throw new Fault("file_not_regular", `Cannot read ${path}: it is damaged`, { remedy: "felhom enroll, with the same join code: the keys are kept" });
   return parsed;
 }
 
@@ -46,8 +47,10 @@ export function writeMembership(world: World, dataDir: string, value: Membership
 function decodeMembership(value: unknown): Membership | undefined {
   if (!isPlain(value) || value["v"] !== 1) return undefined;
   const { fleet_id, host_id, root_hash, pins, urls, credential, enrolled_at } = value;
-  if (!isText(fleet_id, 64) || !isFleetId(fleet_id) || !isText(host_id, 64) || !isHostId(host_id) || !isText(root_hash, 64) || !isSha256(root_hash)) return undefined;
-  if (!isList(pins, LIST_MAX, isPin) || !isList(urls, LIST_MAX, isUrl) || urls.length === 0 || !isText(credential, 512) || !isCount(enrolled_at)) return undefined;
+  if (!isText(fleet_id, 64) || !isFleetId(fleet_id) || !isText(host_id, 64) || !isHostId(host_id) || !isText(root_hash, 64) || !isSha256(root_hash))
+    return undefined;
+  if (!isList(pins, LIST_MAX, isPin) || !isList(urls, LIST_MAX, isUrl) || urls.length === 0 || !isText(credential, 512) || !isCount(enrolled_at))
+    return undefined;
   return { v: 1, fleet_id, host_id, root_hash, pins, urls, credential, enrolled_at };
 }
 

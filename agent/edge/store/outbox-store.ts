@@ -15,7 +15,11 @@ export interface QueuedRow {
 const SLICE_ROWS = 64;
 
 /** Adds a row inside a transaction. Says what was dropped for it, and whether it entered. */
-export function enqueue(database: Database, row: { readonly kind: OutboxKind; readonly body: unknown }, limit: { readonly bytesMax: number; readonly nowMs: number }): { readonly seq: number | undefined; readonly dropped: number } {
+export function enqueue(
+  database: Database,
+  row: { readonly kind: OutboxKind; readonly body: unknown },
+  limit: { readonly bytesMax: number; readonly nowMs: number },
+): { readonly seq: number | undefined; readonly dropped: number } {
   const body = JSON.stringify(row.body);
   const incoming = { kind: row.kind, bytes: utf8(body).byteLength };
   return database.transaction("outbox.add", () => {
@@ -28,7 +32,15 @@ export function enqueue(database: Database, row: { readonly kind: OutboxKind; re
     if (dropped > 0) writeCounter(database, "dropped_rows", readCounter(database, "dropped_rows") + dropped);
     if (!enters) return { seq: undefined, dropped };
     const seq = Math.max(1, readCounter(database, "next_seq"));
-    database.run("outbox.insert", "INSERT INTO outbox (seq, kind, bytes, body, created_ms) VALUES (?, ?, ?, ?, ?)", seq, row.kind, incoming.bytes, body, limit.nowMs);
+    database.run(
+      "outbox.insert",
+      "INSERT INTO outbox (seq, kind, bytes, body, created_ms) VALUES (?, ?, ?, ?, ?)",
+      seq,
+      row.kind,
+      incoming.bytes,
+      body,
+      limit.nowMs,
+    );
     writeCounter(database, "next_seq", seq + 1);
     return { seq, dropped };
   });
@@ -48,7 +60,12 @@ export function takeBatch(database: Database, bytesMax: number, rowsMax: number)
   const rows: QueuedRow[] = [];
   let total = 0;
   for (let after = 0; rows.length < rowsMax && total < bytesMax; ) {
-    const slice = database.all<QueuedRow>("outbox.batch", "SELECT seq, kind, bytes, body FROM outbox WHERE parked = 0 AND seq > ? ORDER BY seq LIMIT ?", after, SLICE_ROWS);
+    const slice = database.all<QueuedRow>(
+      "outbox.batch",
+      "SELECT seq, kind, bytes, body FROM outbox WHERE parked = 0 AND seq > ? ORDER BY seq LIMIT ?",
+      after,
+      SLICE_ROWS,
+    );
     rows.push(...slice);
     total += slice.reduce((sum, { bytes }) => sum + bytes, 0);
     const last = slice.at(-1);

@@ -53,7 +53,12 @@ function metrics(desk: Desk): readonly Metric[] {
     { name: "felhom_agent_outbox_bytes", help: "Bytes waiting for the hub.", type: "gauge", samples: [{ value: bytes }] },
     { name: "felhom_agent_outbox_parked_rows", help: "Rows that the hub refuses and that are kept.", type: "gauge", samples: [{ value: parked }] },
     { name: "felhom_agent_outbox_dropped_total", help: "Rows dropped for want of space.", type: "counter", samples: [{ value: dropped }] },
-    { name: "felhom_agent_db_quarantines_total", help: "Damaged databases moved aside by this process.", type: "counter", samples: [{ value: desk.store.quarantines }] },
+    {
+      name: "felhom_agent_db_quarantines_total",
+      help: "Damaged databases moved aside by this process.",
+      type: "counter",
+      samples: [{ value: desk.store.quarantines }],
+    },
   ];
 }
 

@@ -31,7 +31,8 @@ export async function fetchBlob(world: World, from: BlobSource, blob: BlobRef, s
   if (files.stat("blob.look", at.blob(blob.sha256)) !== undefined) return 0;
   if (files.stat("blob.look", at.blobDir(blob.sha256)) === undefined) makeDirOnce(world, at.blobDir(blob.sha256));
   const free = files.freeBytes("blob.preflight", at.blobs);
-  if (free < blob.size + from.reserveBytes) throw new Fault("disk_full", `Cannot fetch ${blob.sha256}: ${free} bytes are free, ${blob.size} and a reserve of ${from.reserveBytes} are needed`);
+  if (free < blob.size + from.reserveBytes)
+    throw new Fault("disk_full", `Cannot fetch ${blob.sha256}: ${free} bytes are free, ${blob.size} and a reserve of ${from.reserveBytes} are needed`);
   const part = at.part(blob.sha256);
   const hash = sha256Parts();
   let have = rehash(world, part, blob.size, hash);
@@ -78,7 +79,9 @@ async function download(world: World, from: BlobSource, blob: BlobRef, { have, h
       end();
       // A hub that does not resume: begin again next time rather than append a second beginning.
       if (have > 0) world.files.remove("blob.discard", paths(from.dataDir).part(blob.sha256));
-      throw new Fault(reply.status === 404 ? "not_found" : "unavailable", `Cannot fetch ${blob.sha256}: the hub answered ${reply.status}`, { facts: { status: reply.status } });
+      throw new Fault(reply.status === 404 ? "not_found" : "unavailable", `Cannot fetch ${blob.sha256}: the hub answered ${reply.status}`, {
+        facts: { status: reply.status },
+      });
     }
     let total = have;
     let watch = idleWatch(world, end);

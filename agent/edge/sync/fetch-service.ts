@@ -56,7 +56,9 @@ class Fetcher {
 
   health(): Health {
     const candidate = this.#desk.held?.candidate ?? 0;
-    return this.#trouble === undefined || candidate === 0 ? { is: "healthy" } : { is: "degraded", because: `bundle ${candidate} is not here yet: ${this.#trouble}` };
+    return this.#trouble === undefined || candidate === 0
+      ? { is: "healthy" }
+      : { is: "degraded", because: `bundle ${candidate} is not here yet: ${this.#trouble}` };
   }
 
   metrics() {
@@ -98,7 +100,13 @@ class Fetcher {
     const membership = this.#desk.membership();
     if (membership === undefined || missing.length === 0) return;
     const url = this.#desk.url ?? membership.urls[0] ?? "";
-    const from = { url, pins: pinsOf(this.#desk, membership), credential: membership.credential, dataDir: this.#desk.settings.dataDir, reserveBytes: this.#desk.settings.diskReserveBytes };
+    const from = {
+      url,
+      pins: pinsOf(this.#desk, membership),
+      credential: membership.credential,
+      dataDir: this.#desk.settings.dataDir,
+      reserveBytes: this.#desk.settings.diskReserveBytes,
+    };
     const queue = [...missing];
     // The first failure ends the others too: on a bad uplink four streams would each time out on their own.
     const failed = new AbortController();

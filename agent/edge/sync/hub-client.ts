@@ -5,7 +5,9 @@ import type { NetReply, NetRequest } from "../../../shared/ports/net.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { isPlain, isText, parseJson } from "../../core/plain-json.ts";
 
-export type Answer<T> = { readonly is: "ok"; readonly value: T } | { readonly is: "problem"; readonly status: number; readonly code: string; readonly detail: string; readonly retryAfterMs: number | undefined };
+export type Answer<T> =
+  | { readonly is: "ok"; readonly value: T }
+  | { readonly is: "problem"; readonly status: number; readonly code: string; readonly detail: string; readonly retryAfterMs: number | undefined };
 
 export interface HubRequest<T> {
   readonly op: string;

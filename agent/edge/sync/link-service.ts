@@ -56,7 +56,11 @@ class LinkRunner {
     await this.#desk.known(stop);
     const { urls } = this.#membership;
     const store = this.#desk.store;
-    this.#state = newLink(urls.length, store.use((database) => readCounter(database, "url_at")), store.use((database) => readCounter(database, "hub_epoch")));
+    this.#state = newLink(
+      urls.length,
+      store.use((database) => readCounter(database, "url_at")),
+      store.use((database) => readCounter(database, "hub_epoch")),
+    );
     const waking = this.#listen(stop);
     let event: LinkEvent = { on: "due", unsent: false };
     while (!stop.aborted) event = await this.#step(event, stop);
@@ -67,7 +71,9 @@ class LinkRunner {
     const { link } = this.#desk;
     switch (link.is) {
       case "connected":
-        return link.tooOldFor === undefined ? { is: "healthy" } : { is: "degraded", because: `the hub speaks protocol ${link.tooOldFor} and up, this agent speaks ${PROTOCOL}: update felhom` };
+        return link.tooOldFor === undefined
+          ? { is: "healthy" }
+          : { is: "degraded", because: `the hub speaks protocol ${link.tooOldFor} and up, this agent speaks ${PROTOCOL}: update felhom` };
       case "starting":
         return { is: "degraded", because: "no hub has answered yet" };
       case "not_enrolled":
@@ -88,8 +94,20 @@ class LinkRunner {
     const last = this.#desk.link.lastSyncMs;
     return [
       { name: "felhom_agent_link_up", help: "1 when the last sync was answered.", type: "gauge", samples: [{ value: connected }] },
-      { name: "felhom_agent_syncs_total", help: "Syncs by result.", type: "counter", samples: [{ labels: { result: "ok" }, value: this.#syncs }, { labels: { result: "failed" }, value: this.#failures }] },
-      ...(last === undefined ? [] : [{ name: "felhom_agent_last_sync_timestamp_seconds", help: "When a hub last answered.", type: "gauge" as const, samples: [{ value: last / 1_000 }] }]),
+      {
+        name: "felhom_agent_syncs_total",
+        help: "Syncs by result.",
+        type: "counter",
+        samples: [
+          { labels: { result: "ok" }, value: this.#syncs },
+          { labels: { result: "failed" }, value: this.#failures },
+        ],
+      },
+      ...(last === undefined
+        ? []
+        : [
+            { name: "felhom_agent_last_sync_timestamp_seconds", help: "When a hub last answered.", type: "gauge" as const, samples: [{ value: last / 1_000 }] },
+          ]),
     ];
   }
 
@@ -202,7 +220,8 @@ class LinkRunner {
     }
     const before = this.#state;
     if (before !== undefined && reply.hub_epoch > before.hubEpoch) store.use((database) => writeCounter(database, "hub_epoch", reply.hub_epoch));
-    if (before !== undefined && store.use((database) => readCounter(database, "url_at")) !== before.urlAt) store.use((database) => writeCounter(database, "url_at", before.urlAt));
+    if (before !== undefined && store.use((database) => readCounter(database, "url_at")) !== before.urlAt)
+      store.use((database) => writeCounter(database, "url_at", before.urlAt));
     const hasDocuments = (reply.roots?.length ?? 0) > 0 || reply.host_cert !== undefined || reply.bundle !== undefined || reply.spec !== undefined;
     this.#documents = hasDocuments ? reply : undefined;
     const lastSeq = message.seqs.at(-1);
@@ -267,7 +286,11 @@ class LinkRunner {
   }
 
   #log(effect: Extract<LinkEffect, { readonly run: "log" }>): void {
-    this.#world.log.event(effect.event === "link.up" ? "info" : "warn", effect.event, { because: effect.because, url: this.#urlNow(), failures: this.#state?.failures ?? 0 });
+    this.#world.log.event(effect.event === "link.up" ? "info" : "warn", effect.event, {
+      because: effect.because,
+      url: this.#urlNow(),
+      failures: this.#state?.failures ?? 0,
+    });
   }
 
   #urlNow(): string | undefined {
@@ -301,4 +324,3 @@ export function pinsOf(desk: Desk, membership: Membership): readonly string[] {
   const named = desk.held?.pins ?? [];
   return named.length > 0 ? named : membership.pins;
 }
-

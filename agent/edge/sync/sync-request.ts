@@ -60,7 +60,12 @@ function isItem(item: { readonly seq: number; readonly kind: string; readonly bo
     case "facts":
       return isEnvelope(item.body);
     case "event":
-      return isPlain(item.body) && Object.entries(item.body).every(([name, value]) => isText(name, 64) && (value === null || isText(value, 2_048) || ["number", "boolean"].includes(typeof value)));
+      return (
+        isPlain(item.body) &&
+        Object.entries(item.body).every(
+          ([name, value]) => isText(name, 64) && (value === null || isText(value, 2_048) || ["number", "boolean"].includes(typeof value)),
+        )
+      );
     case "metrics":
       return isPlain(item.body) && Object.entries(item.body).every(([name, value]) => isText(name, 128) && typeof value === "number");
     default:

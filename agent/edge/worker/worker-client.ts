@@ -30,7 +30,10 @@ export class WorkerClient {
   }
 
   /** Throws a `Fault` when the worker failed or was ended; `op` of the result is then never another one than was asked for. */
-  async ask<Op extends WorkerRequest["op"]>(request: Extract<WorkerRequest, { readonly op: Op }>, stop: AbortSignal): Promise<Extract<WorkerResult, { readonly op: Op }>> {
+  async ask<Op extends WorkerRequest["op"]>(
+    request: Extract<WorkerRequest, { readonly op: Op }>,
+    stop: AbortSignal,
+  ): Promise<Extract<WorkerResult, { readonly op: Op }>> {
     const isConverge = request.op === "converge";
     const before = isConverge ? this.#converge : this.#documents;
     const mine = before.then(() => this.#run(request, isConverge ? this.#convergeTimeoutMs : DOCUMENTS_TIMEOUT_MS, stop));
@@ -75,8 +78,17 @@ export class WorkerClient {
     cut.abort();
     this.#relayLog(finished.stderr);
     if (finished.code !== 0 || finished.truncated) {
-      this.#world.log.event("error", "worker.failed", { op: request.op, code: finished.code, signal: finished.signal, timed_out: finished.timedOut, stderr: tail(finished.stderr) });
-      throw new Fault("exec_failed", `Cannot ${request.op}: the worker ${finished.timedOut ? `took longer than ${timeoutMs} ms` : `ended with ${finished.signal ?? `code ${finished.code}`}`}`);
+      this.#world.log.event("error", "worker.failed", {
+        op: request.op,
+        code: finished.code,
+        signal: finished.signal,
+        timed_out: finished.timedOut,
+        stderr: tail(finished.stderr),
+      });
+      throw new Fault(
+        "exec_failed",
+        `Cannot ${request.op}: the worker ${finished.timedOut ? `took longer than ${timeoutMs} ms` : `ended with ${finished.signal ?? `code ${finished.code}`}`}`,
+      );
     }
     return parseResult(request.op, finished.stdout);
   }
@@ -91,7 +103,8 @@ function isLevel(value: unknown): value is "info" | "warn" | "error" {
 }
 
 function logFacts(line: Plain): Readonly<Record<string, string | number | boolean | null>> {
-  const isFact = (entry: [string, unknown]): entry is [string, string | number | boolean | null] => !OWN_FIELDS.has(entry[0]) && (entry[1] === null || ["string", "number", "boolean"].includes(typeof entry[1]));
+  const isFact = (entry: [string, unknown]): entry is [string, string | number | boolean | null] =>
+    !OWN_FIELDS.has(entry[0]) && (entry[1] === null || ["string", "number", "boolean"].includes(typeof entry[1]));
   return Object.fromEntries(Object.entries(line).filter(isFact));
 }
 

@@ -1,7 +1,21 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { seededRng } from "../../../shared/edge/rng.ts";
-import { isSlow, newWatch, QUICK_RESTARTS_MAX, SILENT_MAX, SLOW_MS, STABLE_MS, STARTUP_MS, STOP_MS, turn, UNREADY_MS, type Watch, type WatchEffect, type WatchEvent } from "./verdict.ts";
+import {
+  isSlow,
+  newWatch,
+  QUICK_RESTARTS_MAX,
+  SILENT_MAX,
+  SLOW_MS,
+  STABLE_MS,
+  STARTUP_MS,
+  STOP_MS,
+  turn,
+  UNREADY_MS,
+  type Watch,
+  type WatchEffect,
+  type WatchEvent,
+} from "./verdict.ts";
 
 const rng = seededRng("watch");
 const step = (state: Watch, event: WatchEvent, nowMs = 0) => turn(state, event, nowMs, rng);
@@ -64,7 +78,8 @@ describe("a watchdog", () => {
 
   test("re-armed, it starts at once and counts from zero", () => {
     let state = newWatch(0);
-    for (let crash = 0; crash < 20; crash += 1) state = step(step({ ...state, keeping: { at: "down", startAtMs: 0 } }, { on: "tick" }).state, { on: "exited" }).state;
+    for (let crash = 0; crash < 20; crash += 1)
+      state = step(step({ ...state, keeping: { at: "down", startAtMs: 0 } }, { on: "tick" }).state, { on: "exited" }).state;
     const armed = step(state, { on: "rearmed" }, 5).state;
     expect([isSlow(armed), does(step(armed, { on: "tick" }, 5).effects)]).toEqual([false, ["start"]]);
   });
@@ -84,7 +99,14 @@ describe("a watchdog", () => {
   });
 
   test("never two agents, and never none for longer than the slow tier", () => {
-    const event = fc.constantFrom<WatchEvent>({ on: "tick" }, { on: "probed", answer: "ready" }, { on: "probed", answer: "unready" }, { on: "probed", answer: "silent" }, { on: "exited" }, { on: "rearmed" });
+    const event = fc.constantFrom<WatchEvent>(
+      { on: "tick" },
+      { on: "probed", answer: "ready" },
+      { on: "probed", answer: "unready" },
+      { on: "probed", answer: "silent" },
+      { on: "exited" },
+      { on: "rearmed" },
+    );
     fc.assert(
       fc.property(fc.array(fc.tuple(event, fc.nat(120_000))), (steps) => {
         let state = newWatch(0);

@@ -52,7 +52,12 @@ export type WatchEffect =
   | { readonly run: "probe" }
   | { readonly run: "term" }
   | { readonly run: "kill" }
-  | { readonly run: "tell"; readonly event: "watchdog.child_started" | "watchdog.child_ended" | "watchdog.unready" | "watchdog.restarting"; readonly because: string; readonly inMs?: number };
+  | {
+      readonly run: "tell";
+      readonly event: "watchdog.child_started" | "watchdog.child_ended" | "watchdog.unready" | "watchdog.restarting";
+      readonly because: string;
+      readonly inMs?: number;
+    };
 
 export interface WatchTurn {
   readonly state: Watch;
@@ -87,7 +92,10 @@ function tick(state: Watch, nowMs: number): WatchTurn {
   switch (keeping.at) {
     case "down":
       if (nowMs < keeping.startAtMs) return { state, effects: [] };
-      return { state: { ...state, keeping: { at: "starting", sinceMs: nowMs } }, effects: [{ run: "start" }, { run: "tell", event: "watchdog.child_started", because: state.lastCause ?? "first start" }] };
+      return {
+        state: { ...state, keeping: { at: "starting", sinceMs: nowMs } },
+        effects: [{ run: "start" }, { run: "tell", event: "watchdog.child_started", because: state.lastCause ?? "first start" }],
+      };
     case "starting":
       return nowMs - keeping.sinceMs >= STARTUP_MS ? end(state, "never_answered", nowMs) : { state, effects: [{ run: "probe" }] };
     case "up":
@@ -119,7 +127,8 @@ function probed(state: Watch, answer: "ready" | "unready" | "silent", nowMs: num
     case "unready": {
       const sinceMs = keeping.unreadySinceMs ?? nowMs;
       if (nowMs - sinceMs >= UNREADY_MS) return end(state, "unready", nowMs);
-      const news: readonly WatchEffect[] = keeping.unreadySinceMs === undefined ? [{ run: "tell", event: "watchdog.unready", because: "the agent says that it is not ready" }] : [];
+      const news: readonly WatchEffect[] =
+        keeping.unreadySinceMs === undefined ? [{ run: "tell", event: "watchdog.unready", because: "the agent says that it is not ready" }] : [];
       return { state: { ...state, keeping: { ...keeping, silent: 0, unreadySinceMs: sinceMs } }, effects: news };
     }
     default:
@@ -128,7 +137,10 @@ function probed(state: Watch, answer: "ready" | "unready" | "silent", nowMs: num
 }
 
 function end(state: Watch, because: Cause, nowMs: number): WatchTurn {
-  return { state: { ...state, keeping: { at: "ending", killAtMs: nowMs + STOP_MS, because } }, effects: [{ run: "tell", event: "watchdog.restarting", because }, { run: "term" }] };
+  return {
+    state: { ...state, keeping: { at: "ending", killAtMs: nowMs + STOP_MS, because } },
+    effects: [{ run: "tell", event: "watchdog.restarting", because }, { run: "term" }],
+  };
 }
 
 function exited(state: Watch, nowMs: number, rng: Rng): WatchTurn {
@@ -139,7 +151,10 @@ function exited(state: Watch, nowMs: number, rng: Rng): WatchTurn {
   const ranWell = keeping.at === "up" && nowMs - keeping.sinceMs >= STABLE_MS;
   const restarts = ranWell ? 1 : state.restarts + 1;
   const inMs = restarts > QUICK_RESTARTS_MAX ? Math.round(SLOW_MS * (0.9 + rng.next() / 5)) : Math.round(backoffMs(QUICK, restarts - 1, rng));
-  return { state: { keeping: { at: "down", startAtMs: nowMs + inMs }, restarts, lastCause: because }, effects: [{ run: "tell", event: "watchdog.child_ended", because, inMs }] };
+  return {
+    state: { keeping: { at: "down", startAtMs: nowMs + inMs }, restarts, lastCause: because },
+    effects: [{ run: "tell", event: "watchdog.child_ended", because, inMs }],
+  };
 }
 
 function stop(state: Watch, nowMs: number): WatchTurn {

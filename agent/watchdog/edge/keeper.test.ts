@@ -31,7 +31,11 @@ beforeEach(() => {
         const ended = Promise.withResolvers<{ code: number | null; signal: string | null }>();
         const agent: FakeAgent = { argv: command.argv, signals: [], end: () => ended.resolve({ code: 1, signal: null }) };
         agents.push(agent);
-        return { pid: agents.length, exited: ended.promise, kill: (signal) => (agent.signals.push(signal), obeys || signal === "KILL" ? agent.end() : undefined) };
+        return {
+          pid: agents.length,
+          exited: ended.promise,
+          kill: (signal) => (agent.signals.push(signal), obeys || signal === "KILL" ? agent.end() : undefined),
+        };
       },
     },
     net: {

@@ -102,7 +102,11 @@ class Keeper {
         this.#child?.kill("KILL");
         return;
       case "tell":
-        this.#world.log.event(effect.event === "watchdog.child_started" ? "info" : "warn", effect.event, { because: effect.because, in_ms: effect.inMs, restarts: this.#state.restarts });
+        this.#world.log.event(effect.event === "watchdog.child_started" ? "info" : "warn", effect.event, {
+          because: effect.because,
+          in_ms: effect.inMs,
+          restarts: this.#state.restarts,
+        });
     }
   }
 
@@ -112,7 +116,11 @@ class Keeper {
     this.#started += 1;
     this.#probeDueMs = this.#world.clock.monoMs() + LOOK_MS;
     try {
-      const child = this.#world.exec.spawn("watchdog.start", { argv: [exe, ...rest, "agent", "--data-dir", dataDir, "--socket-path", socketPath], env: ENV, cwd: "/" });
+      const child = this.#world.exec.spawn("watchdog.start", {
+        argv: [exe, ...rest, "agent", "--data-dir", dataDir, "--socket-path", socketPath],
+        env: ENV,
+        cwd: "/",
+      });
       this.#child = child;
       void child.exited.then(() => {
         if (this.#child !== child) return;
@@ -142,7 +150,13 @@ class Keeper {
 
   async #ask(): Promise<"ready" | "unready" | "silent"> {
     try {
-      const { status } = await this.#world.net.request("watchdog.probe", { method: "GET", url: "http://agent/readyz", unix: this.#places.socketPath, timeoutMs: PROBE_TIMEOUT_MS, replyBytesMax: PROBE_BYTES_MAX });
+      const { status } = await this.#world.net.request("watchdog.probe", {
+        method: "GET",
+        url: "http://agent/readyz",
+        unix: this.#places.socketPath,
+        timeoutMs: PROBE_TIMEOUT_MS,
+        replyBytesMax: PROBE_BYTES_MAX,
+      });
       return status === 200 ? "ready" : "unready";
     } catch (error) {
       if (isFault(error)) return "silent";
