@@ -363,6 +363,11 @@ describe("the render child", () => {
     expect(parseRenderVerdict(text)).toMatchObject({ ok: false });
   });
 
+  test("an answer that names a resource twice is not believed", () => {
+    const { resources, ...others }: { readonly resources: readonly unknown[] } = JSON.parse(good({}));
+    expect(parseRenderVerdict(JSON.stringify({ ...others, resources: [...resources, ...resources] }))).toMatchObject({ ok: false });
+  });
+
   test("an answer without any of these is", () => {
     expect(parseRenderVerdict(good({}))).toMatchObject({ ok: true, resources: [{ id: "file//a" }] });
   });
