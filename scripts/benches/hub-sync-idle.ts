@@ -10,8 +10,8 @@ import { type BenchServer, cpuSeconds, startBenchServer, withDir } from "./hub-s
  * A second is one of the server's own CPU: what neighbours on the same core take away is not counted against either.
  */
 const HOSTS = 64;
-const ROUNDS = 3;
-const SECONDS = 4;
+const ROUNDS = 7;
+const SECONDS = 2;
 
 export async function hubSyncIdle(): Promise<Bench[]> {
   const wrk = Bun.which("wrk");

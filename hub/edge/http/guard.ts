@@ -14,6 +14,7 @@ import type { Clock } from "../../../shared/ports/clock.ts";
 const HOST = /^(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+const HOSTS_KNOWN_MAX = 64;
 /** All strangers together, in multiples of what one may. */
 const STRANGERS = 50;
 
@@ -22,6 +23,7 @@ export class Guard {
   readonly #clock: Clock;
   /** Plain HTTP on an address that others can reach. */
   readonly #isFenced: boolean;
+  readonly #hosts = new Set<string>();
   readonly #requests: Limiter;
   readonly #refusals: Limiter;
   readonly #enroll: Limiter;
@@ -63,11 +65,21 @@ export class Guard {
 
   /** What is wrong with the request line and the headers that steer, if anything. */
   check(request: Request, peer: Peer): Fault | undefined {
-    if (!isOneHost(request)) return new Fault("bad_request", "Cannot answer: the request must name one host");
+    if (!this.isOneHost(request)) return new Fault("bad_request", "Cannot answer: the request must name one host");
     if (!METHODS.includes(request.method)) return new Fault("method_not_allowed", `Cannot answer: ${request.method.slice(0, 16)} is not a method of this hub`);
     if (OVERRIDES.some((header) => request.headers.has(header))) return new Fault("bad_request", "Cannot answer: a header asks for another method or path than the request line");
     if (!isPlainPath(pathOf(request.url))) return new Fault("not_found", "Cannot answer: there is no such path");
     return this.checkPeer(peer);
+  }
+
+  /** Named once, and in a form that a name can have. Those that were right before are remembered: this is asked of every sync. */
+  isOneHost(request: Request): boolean {
+    const host = request.headers.get("host");
+    if (host === null) return false;
+    if (this.#hosts.has(host)) return true;
+    if (!HOST.test(host)) return false;
+    if (this.#hosts.size < HOSTS_KNOWN_MAX) this.#hosts.add(host);
+    return true;
   }
 
   /** Behind a proxy, plain HTTP is for the proxy (and this machine) only. */
@@ -77,11 +89,6 @@ export class Guard {
     const address = plainAddress(peer.address) ?? peer.address;
     return isLoopback(address) || isTrusted(address, trustedProxies) ? undefined : new Fault("denied", "Cannot answer: this hub speaks plain HTTP to its proxy only");
   }
-}
-
-export function isOneHost(request: Request): boolean {
-  const host = request.headers.get("host");
-  return host !== null && HOST.test(host);
 }
 
 /** Everything from the first slash after the authority to the query. */

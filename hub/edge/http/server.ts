@@ -14,7 +14,7 @@ import type { Handler, Peer } from "../../../shared/ports/net.ts";
 import { decideAccess, type Principal } from "../../core/access/capability.ts";
 import type { Hub } from "../hub.ts";
 import type { Sync } from "../sync/sync.ts";
-import { type Guard, isOneHost, pathOf } from "./guard.ts";
+import { type Guard, pathOf } from "./guard.ts";
 import { identify } from "./identify.ts";
 import { parseQuery, parseRequestBody } from "./parse.ts";
 import { faultOf, faultReply } from "./problem.ts";
@@ -54,7 +54,7 @@ export function hubServer({ hub, guard, sync, routes }: ServerParts): HubServer 
   const app = routed(hub, guard, routes, counts);
   const handle: Handler = (request, peer) => {
     if (request.method === "POST" && pathOf(request.url) === SYNC_PATH) {
-      const fault = isOneHost(request) ? guard.checkPeer(peer) : guard.check(request, peer);
+      const fault = guard.isOneHost(request) ? guard.checkPeer(peer) : guard.check(request, peer);
       return fault === undefined ? sync.handle(request, peer) : faultReply(fault);
     }
     counts.requests += 1;

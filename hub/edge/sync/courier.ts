@@ -4,7 +4,7 @@
  * 10 000 requests arms no timer. A host holds one request: the next one from it answers the one before.
  */
 import type { Clock } from "../../../shared/ports/clock.ts";
-import type { Answer, HostEntry } from "./host-table.ts";
+import type { HostEntry } from "./host-table.ts";
 
 export type HeldEnd = "newer" | "waited" | "revoked" | "replaced" | "stopping";
 
@@ -38,17 +38,18 @@ export class Courier {
     return this.#stopping;
   }
 
-  /** `answer` is called once, when there is something to say. */
-  hold(entry: HostEntry, untilMonoMs: number, msgpack: boolean, answer: Answer): void {
+  hold(entry: HostEntry, untilMonoMs: number, msgpack: boolean): Promise<Response> {
     this.release(entry, "replaced");
+    const { promise, resolve } = Promise.withResolvers<Response>();
     const slot = Math.max(slotOf(untilMonoMs), this.#turned);
-    entry.heldAnswer = answer;
+    entry.heldAnswer = resolve;
     entry.heldSlot = slot;
     entry.heldMsgpack = msgpack;
     this.#held += 1;
     const set = this.#wheel.get(slot);
     if (set === undefined) this.#wheel.set(slot, new Set([entry]));
     else set.add(entry);
+    return promise;
   }
 
   /** Answers the request this host holds, if any, now. */

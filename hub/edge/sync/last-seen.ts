@@ -19,10 +19,9 @@ export class LastSeen {
     this.#hub = hub;
   }
 
-  heard(entry: HostEntry): void {
-    const { clock } = this.#hub.world;
-    entry.seenWallMs = clock.wallMs();
-    entry.seenMonoMs = clock.monoMs();
+  heard(entry: HostEntry, nowMonoMs: number): void {
+    entry.seenWallMs = this.#hub.world.clock.wallMs();
+    entry.seenMonoMs = nowMonoMs;
     if (!entry.dirty) {
       entry.dirty = true;
       this.#dirty.push(entry);

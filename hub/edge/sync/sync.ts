@@ -20,7 +20,7 @@ import { findHost, replaceSpec, storeAckedSeq } from "../store/hosts.ts";
 import { confirmHostCredential, HOST_CREDENTIAL_CHARS, hostCredentialHash } from "../store/host-credentials.ts";
 import { forgetSealedCredential } from "../store/enrollments.ts";
 import type { HeldEnd } from "./courier.ts";
-import type { Answer, Credential, HostEntry } from "./host-table.ts";
+import type { Credential, HostEntry } from "./host-table.ts";
 import type { LastSeen } from "./last-seen.ts";
 import { takeOffer } from "./offer.ts";
 import { takeOutbox } from "./outbox.ts";
@@ -40,6 +40,14 @@ const ADOPT_AGAIN_MS = 60_000;
 const DEFERRED_NEXT_MS = 10_000;
 /** What a stopping hub spreads its agents' return over. */
 const STOPPING_SPREAD_MS = 5_000;
+
+interface Received {
+  readonly sha256: string;
+  readonly credential: Credential;
+  readonly body: string | Uint8Array;
+  readonly peer: Peer;
+  readonly request: Request;
+}
 
 export class Sync {
   readonly #hub: Hub;
@@ -85,41 +93,51 @@ export class Sync {
     const msgpack = request.headers.get("content-type") === "application/msgpack";
     if (!msgpack && !isJson(request)) return this.#refuse(new Fault("unsupported_media", "Cannot read this sync: its content type is neither application/json nor application/msgpack"));
     const body = msgpack ? readBytes(request, SYNC_REQUEST_BYTES_MAX) : readText(request, SYNC_REQUEST_BYTES_MAX);
-    // One promise from here to the answer, however long that is held: a chain of them would cost as much as the rest.
-    const { promise, resolve } = Promise.withResolvers<Response>();
-    body.then((bytes) => this.#received(sha256, credential, bytes, peer, request, resolve)).catch((error: unknown) => resolve(this.#failed(error)));
-    return promise;
+    // One promise more than the body's own, and one handler: this is what every sync costs.
+    return body.then(
+      (bytes) => this.#received({ sha256, credential, body: bytes, peer, request }),
+      (error: unknown) => this.#failed(error),
+    );
   }
 
-  #received(sha256: string, credential: Credential, body: string | Uint8Array, peer: Peer, request: Request, answer: Answer): void {
+  #received(got: Received): Response | Promise<Response> {
+    try {
+      return this.#judge(got);
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  #judge({ sha256, credential, body, peer, request }: Received): Response | Promise<Response> {
     const { entry } = credential;
     // Again after the wait for the body: a revocation counts from its instant.
-    if (entry.revoked) return answer(this.#refuse(revokedFault()));
+    if (entry.revoked) return this.#refuse(revokedFault());
     const msgpack = wantsMsgpack(request, typeof body !== "string");
+    const nowMono = this.#hub.world.clock.monoMs();
     // A box at rest sends the same bytes again and again: they mean what they meant, and need no second parse.
     if (entry.quietBody === body && credential.confirmed) {
-      this.#heard(entry, peer, request);
-      return this.#answer(entry, entry.quietWaitMs, msgpack, peer, answer);
+      this.#heard(entry, peer, request, nowMono);
+      return this.#answer(entry, entry.quietWaitMs, msgpack, peer, nowMono);
     }
     const message = typeof body === "string" ? parseSync(decodeJson(body)) : parseSync(decodeMsgpack(body));
-    if (message instanceof Fault) return answer(this.#refuse(message));
-    if (message.host_id !== entry.hostId) return answer(this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does")));
-    this.#heard(entry, peer, request);
+    if (message instanceof Fault) return this.#refuse(message);
+    if (message.host_id !== entry.hostId) return this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does"));
+    this.#heard(entry, peer, request, nowMono);
     noteHave(entry, message);
     const isQuiet = credential.confirmed && message.outbox.length === 0 && message.offer === undefined && message.boot_id === entry.bootId && message.run === entry.run && message.have.spec <= entry.specGeneration;
     entry.quietBody = isQuiet && typeof body === "string" && body.length <= QUIET_CHARS_MAX ? body : "";
     entry.quietWaitMs = message.wait_ms;
-    if (isQuiet) return this.#answer(entry, message.wait_ms, msgpack, peer, answer);
-    this.#takeAll(sha256, credential, message).then(
-      (waitMs) => (waitMs === undefined ? answer(this.#deferred(entry, msgpack)) : this.#answer(entry, waitMs, msgpack, peer, answer)),
-      (error: unknown) => answer(this.#failed(error)),
+    if (isQuiet) return this.#answer(entry, message.wait_ms, msgpack, peer, nowMono);
+    return this.#takeAll(sha256, credential, message).then(
+      (waitMs) => (waitMs === undefined ? this.#deferred(entry, msgpack) : this.#answer(entry, waitMs, msgpack, peer, this.#hub.world.clock.monoMs())),
+      (error: unknown) => this.#failed(error),
     );
   }
 
-  #heard(entry: HostEntry, peer: Peer, request: Request): void {
+  #heard(entry: HostEntry, peer: Peer, request: Request, nowMono: number): void {
     // The address costs a system call: once per flush is enough for something that hardly ever changes.
     if (!entry.dirty) entry.address = this.#guard.addressOf(request, peer);
-    this.#lastSeen.heard(entry);
+    this.#lastSeen.heard(entry, nowMono);
   }
 
   /** What changes something: each step is durable before the answer says so. Returns how long to hold, or undefined when rows were left. */
@@ -148,11 +166,10 @@ export class Sync {
     return idleReply(entry, this.#hub.fleet.epoch, msgpack, { nextMs: DEFERRED_NEXT_MS, wantOffer: false });
   }
 
-  #answer(entry: HostEntry, askedWaitMs: number, msgpack: boolean, peer: Peer, answer: Answer): void {
+  #answer(entry: HostEntry, askedWaitMs: number, msgpack: boolean, peer: Peer, nowMono: number): Response | Promise<Response> {
     // Revoked while something of it was being stored.
-    if (entry.revoked) return answer(this.#refuse(revokedFault()));
+    if (entry.revoked) return this.#refuse(revokedFault());
     const hub = this.#hub;
-    const nowMono = hub.world.clock.monoMs();
     const newest = newestFor(hub, entry);
     const met = entry.met;
     entry.met = true;
@@ -161,8 +178,7 @@ export class Sync {
     if (wantOffer) entry.offerAskedMonoMs = nowMono;
     if (shouldTell(entry, newest, nowMono)) {
       this.counts.told += 1;
-      this.#replies.newer(entry, msgpack, { nextMs: pace, wantOffer }).then(answer, (error: unknown) => answer(this.#failed(error)));
-      return;
+      return this.#replies.newer(entry, msgpack, { nextMs: pace, wantOffer }).catch((error: unknown) => this.#failed(error));
     }
     const { courier } = hub;
     const hasRoom = courier.held < hub.settings.limits.heldMax;
@@ -170,10 +186,10 @@ export class Sync {
     if (askedWaitMs > 0 && met && !wantOffer && !courier.isStopping && hasRoom) {
       this.counts.held += 1;
       peer.hold();
-      return courier.hold(entry, nowMono + askedWaitMs, msgpack, answer);
+      return courier.hold(entry, nowMono + askedWaitMs, msgpack);
     }
     this.counts.answered += 1;
-    answer(idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: courier.isStopping ? this.#stoppingMs() : pace, wantOffer }));
+    return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: courier.isStopping ? this.#stoppingMs() : pace, wantOffer });
   }
 
   /** How long the agent should wait, so that all of them together keep to the cap: 0 as long as they do. */
