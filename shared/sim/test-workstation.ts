@@ -25,6 +25,8 @@ export interface TestWorkstation {
   readonly passphraseFile: string;
   /** `line` is split at spaces; quotes are not understood, so give a list where an argument has a space. */
   run(line: string | readonly string[], options?: RunOptions): Promise<Ran>;
+  /** Ends every event stream that is open, as a restart of the hub does. */
+  cutStreams(): void;
   /** What every request to the hub goes through: replace it to be a hostile or a broken hub. */
   intercept(change: ((request: NetRequest, send: () => Promise<NetReply>) => Promise<NetReply>) | undefined): void;
 }
@@ -49,7 +51,7 @@ export const TEST_HUB_URL = "https://hub.test";
 const PASSPHRASE = "correct horse battery staple";
 
 export async function testWorkstation(hub: TestHub, options: { readonly loggedIn?: boolean } = {}): Promise<TestWorkstation> {
-  const state: { change: Parameters<TestWorkstation["intercept"]>[0] } = { change: undefined };
+  const state: State = { change: undefined, streams: new Set() };
   const world: World = { ...hub.world, net: netOf(hub, state) };
   const home = `${hub.world.dir}/workstation`;
   const passphraseFile = `${hub.world.dir}/passphrase`;
@@ -78,6 +80,9 @@ export async function testWorkstation(hub: TestHub, options: { readonly loggedIn
       });
       return { code, stdout: terminal.stdout(), stderr: terminal.stderr(), terminal };
     },
+    cutStreams: () => {
+      for (const cut of state.streams) cut();
+    },
     intercept: (change) => {
       state.change = change;
     },
@@ -90,7 +95,12 @@ export async function testWorkstation(hub: TestHub, options: { readonly loggedIn
   return desk;
 }
 
-function netOf(hub: TestHub, state: { readonly change: Parameters<TestWorkstation["intercept"]>[0] }): Net {
+interface State {
+  change: Parameters<TestWorkstation["intercept"]>[0];
+  readonly streams: Set<() => void>;
+}
+
+function netOf(hub: TestHub, state: State): Net {
   const send = async (request: NetRequest): Promise<NetReply> => {
     const response = await hub.fetch(request.method, pathOf(request.url), askOf(request));
     return { status: response.status, headers: Object.fromEntries(response.headers), body: new Uint8Array(await response.arrayBuffer()) };
@@ -99,7 +109,7 @@ function netOf(hub: TestHub, state: { readonly change: Parameters<TestWorkstatio
     request: (_op, request) => (state.change === undefined ? send(request) : state.change(request, () => send(request))),
     stream: async (_op, request) => {
       const response = await hub.fetch(request.method, pathOf(request.url), askOf(request));
-      return { status: response.status, headers: Object.fromEntries(response.headers), chunks: chunksOf(response, request.stop) };
+      return { status: response.status, headers: Object.fromEntries(response.headers), chunks: chunksOf(response, request.stop, state.streams) };
     },
     serve: () => Promise.reject(new Fault("net_unreachable", "Cannot serve: a test workstation listens to nobody")),
   };
@@ -120,11 +130,12 @@ function askOf(request: Pick<NetRequest, "headers" | "body">) {
   };
 }
 
-async function* chunksOf(response: Response, stop: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+async function* chunksOf(response: Response, stop: AbortSignal | undefined, open: Set<() => void>): AsyncGenerator<Uint8Array> {
   if (response.body === null) return;
   const reader = response.body.getReader();
   const cancel = (): void => void reader.cancel();
   stop?.addEventListener("abort", cancel, { once: true });
+  open.add(cancel);
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -133,5 +144,6 @@ async function* chunksOf(response: Response, stop: AbortSignal | undefined): Asy
     }
   } finally {
     stop?.removeEventListener("abort", cancel);
+    open.delete(cancel);
   }
 }

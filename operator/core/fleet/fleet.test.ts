@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { auditHash, AUDIT_START, type AuditRow } from "../../../shared/core/audit-chain.ts";
 import { Fault } from "../../../shared/core/fault.ts";
-import type { HostItem } from "../../../shared/protocol/api/hosts.ts";
+import type { HostDetail, HostItem } from "../../../shared/protocol/api/hosts.ts";
 import type { HostSpec } from "../../../shared/protocol/spec.ts";
 import { FLEET_MADE_MS, testFleet, testHost, testKey, testRootPayload } from "../../../shared/sim/test-fleet.ts";
 import type { BundlePayload } from "../../../shared/trust/payloads.ts";
@@ -13,6 +13,7 @@ import { chooseSigners } from "./choose-signers.ts";
 import { readKinds, readLimit } from "./event-query.ts";
 import { detailText } from "./event-text.ts";
 import { needsAttention, sortHosts, stateText } from "./host-summary.ts";
+import { verifyHostDetail } from "./verified-host.ts";
 import { sameWords } from "./read-enrollment.ts";
 import { editOf, specDiff, windowOf, windowsText } from "./spec-edit.ts";
 
@@ -117,6 +118,37 @@ test("the next certificate keeps the keys and grows the serial; bad names and la
   expect(
     code(() => nextCertificate(identity, { name: "a", labels: Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`l${at}`, "x"])), nowMs: 0 })),
   ).toBe("bad_request");
+});
+
+test("a host's certificate must be that host's: another's, an evil fleet's and none are refused", () => {
+  const fleet = testFleet();
+  const spec: HostSpec = { v: 1, host_id: testHost("a").hostId, generation: 1, mode: "enforce" };
+  const detail = (changes: Partial<HostDetail>): HostDetail => ({
+    ...host("a"),
+    host_cert: null,
+    grant: null,
+    admission: null,
+    report: null,
+    report_received_at: null,
+    facts: null,
+    facts_received_at: null,
+    metrics: {},
+    spec,
+    boot_id: null,
+    address: null,
+    ...changes,
+  });
+  const verdict = (changes: Partial<HostDetail>): string => {
+    const { identity } = verifyHostDetail(detail(changes), fleet.root);
+    return identity.ok ? "accepted" : identity.refusal;
+  };
+  expect(verdict({ host_cert: fleet.cert(testHost("a"), { name: "a" }) })).toBe("accepted");
+  expect(verdict({ host_cert: fleet.cert(testHost("b"), { name: "a" }) })).toBe("host_mismatch");
+  expect(verdict({ host_cert: testFleet("evil").cert(testHost("a")) })).toBe("key_unknown");
+  expect(verdict({})).toBe("key_unknown");
+  expect(verdict({ grant: fleet.grant("g1"), admission: fleet.admission("g1", testHost("a")) })).toBe("accepted");
+  expect(verdict({ grant: fleet.grant("g1"), admission: fleet.admission("g1", testHost("b")) })).toBe("host_mismatch");
+  expect(verdict({ grant: fleet.grant("g1"), admission: fleet.admission("g2", testHost("a")) })).not.toBe("accepted");
 });
 
 test("signers go by the root: threshold, role, names", () => {
