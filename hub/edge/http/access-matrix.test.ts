@@ -6,6 +6,7 @@ import { expect, test } from "bun:test";
 import { admitted, credentialOf } from "../../../shared/sim/test-enrollment.ts";
 import { testHost } from "../../../shared/sim/test-fleet.ts";
 import { type TestHub, testHub } from "../../../shared/sim/test-hub.ts";
+import { findOperator } from "../access/find-operator.ts";
 import { makeSecret, SESSION_PREFIX, TOKEN_PREFIX } from "../store/credentials.ts";
 
 type Least = "anybody" | "box" | "viewer" | "operator" | "admin";
@@ -125,6 +126,27 @@ test("attack 58: every credential that does not count gets the very same answer"
     answers.add(`${status} ${text} ${headers.get("www-authenticate")}`);
   }
   expect(answers.size).toBe(1);
+});
+
+test("attack 58: how long a look-up takes says nothing of how much of a secret was right (10 000 samples)", async () => {
+  using hub = await testHub();
+  const token = await hub.token("viewer");
+  const near = `${token.slice(0, -1)}${token.endsWith("A") ? "B" : "A"}`;
+  const far = makeSecret(TOKEN_PREFIX, new Uint8Array(32).fill(3));
+  const times = { near: [] as number[], far: [] as number[] };
+  for (let n = 0; n < 5_000; n += 1) {
+    for (const [kind, secret] of [
+      ["near", near],
+      ["far", far],
+    ] as const) {
+      const started = Bun.nanoseconds();
+      const principal = await findOperator(hub.hub, secret);
+      times[kind].push(Bun.nanoseconds() - started);
+      expect(principal.is).toBe("nobody");
+    }
+  }
+  const median = (all: number[]): number => all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0;
+  expect(median(times.near) / median(times.far)).toBeWithin(0.67, 1.5);
 });
 
 const PARAMS: Readonly<Record<string, string>> = {

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { utf8 } from "../../../../shared/core/bytes.ts";
 import { sha256Hex } from "../../../../shared/core/sha256.ts";
 import { FLEET_MADE_MS, testFleet, testHost, testKey } from "../../../../shared/sim/test-fleet.ts";
-import { type TestHub, testHub } from "../../../../shared/sim/test-hub.ts";
+import { TestBox } from "../../../../shared/sim/test-box.ts";
+import { type Reply, type TestHub, testHub } from "../../../../shared/sim/test-hub.ts";
 
 const put = (hub: TestHub, token: string, text: string, sha = sha256Hex(utf8(text))) => hub.ask("PUT", `/api/v1/blobs/${sha}`, { token, bytes: utf8(text) });
 const publish = (hub: TestHub, token: string, envelope: unknown) => hub.ask("POST", "/api/v1/bundles", { token, body: { envelope } });
@@ -77,6 +78,28 @@ test("a manifest that gives a stored blob another size is refused", async () => 
   const lying = { path: "a", mode: 0o644, sha256: sha256Hex(utf8("hello\n")), size: 7 };
   const reply = await publish(hub, token, hub.fleet.bundle(1, {}, { files: [lying] as never }));
   expect(reply.json.code).toBe("blob_mismatch");
+});
+
+test("a publish, an edit and a relabel each wake the held sync of the box they are for", async () => {
+  using hub = await testHub();
+  const token = await hub.logIn();
+  const box = await new TestBox(hub, "web").enroll();
+  await box.sync(); // the first use of a credential is answered at once
+  const path = `/api/v1/hosts/${box.keys.hostId}`;
+  const held = () => box.sync({ wait_ms: 55_000 });
+  const acts: readonly (readonly [string, () => Promise<Reply>])[] = [
+    ["bundle", () => publish(hub, token, hub.fleet.bundle(1, {}))],
+    ["spec", () => hub.ask("PUT", `${path}/spec`, { token, body: { mode: "monitor" }, headers: { "if-match": '"1"' } })],
+    ["host_cert", () => hub.ask("PUT", `${path}/certificate`, { token, body: { host_cert: hub.fleet.cert(box.keys, { serial: 2, name: "shop" }) } })],
+  ];
+  for (const [what, act] of acts) {
+    const waiting = held();
+    while (hub.hub.courier.held === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect((await act()).status).toBeLessThan(300);
+    const { json } = await waiting;
+    expect([what, what in json]).toEqual([what, true]);
+    box.says = { ...box.says, have: { ...box.says.have, bundle: 1, spec: json.spec?.generation ?? box.says.have.spec, cert: what === "host_cert" ? 2 : 1 } };
+  }
 });
 
 test("attack 59: of 100 publishes of one version one wins", async () => {
