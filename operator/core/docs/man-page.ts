@@ -13,7 +13,7 @@ export interface ManPage {
 export function manPages(commands: readonly Command[], version: string): readonly ManPage[] {
   return [
     { file: "felhom.1", text: mainPage(commands, version) },
-    ...commands.map((command) => ({ file: `${manName(command)}.1`, text: commandPage(command, version) })),
+    ...commands.map((command) => ({ file: `${manName(command)}.1`, text: commandManPage(command, version) })),
   ];
 }
 
@@ -21,7 +21,7 @@ export function manName(command: Pick<Command, "path">): string {
   return ["felhom", ...command.path].join("-");
 }
 
-export function commandPage(command: Command, version: string): string {
+function commandManPage(command: Command, version: string): string {
   const own = [...command.options, ...(command.mutates ? MUTATING_OPTIONS : [])];
   return page(manName(command), version, [
     section("NAME", `${roff(manName(command))} \\- ${roff(lowerFirst(command.summary))}`),
