@@ -14,6 +14,9 @@ import type { Clock } from "../../../shared/ports/clock.ts";
 const HOST = /^(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+/** Blobs: a box fetches a new bundle's files one after the other. */
+const HOST_RATE = ratePerSecond(100, 1_000);
+const HOSTS_RATE = ratePerSecond(20_000);
 const HOSTS_KNOWN_MAX = 64;
 /** All strangers together, in multiples of what one may. */
 const STRANGERS = 50;
@@ -27,6 +30,7 @@ export class Guard {
   readonly #requests: Limiter;
   readonly #refusals: Limiter;
   readonly #enroll: Limiter;
+  readonly #ofHosts = new Limiter({ each: HOST_RATE, total: HOSTS_RATE });
 
   constructor(settings: HubSettings, clock: Clock) {
     const { requestsPerSecondPerAddress, refusalsPerMinutePerAddress, enrollPerMinutePerAddress, enrollPerSecond } = settings.limits;
@@ -54,13 +58,18 @@ export class Guard {
     return this.#enroll.take(addressGroup(address), this.#clock.monoMs());
   }
 
+  /** A box with its credential counts under its own name: thousands may share one address behind a NAT. */
+  countHost(hostId: string): number {
+    return this.#ofHosts.take(hostId, this.#clock.monoMs());
+  }
+
   /** A wrong credential or an unknown path. */
   countRefusal(address: string): number {
     return this.#refusals.take(addressGroup(address), this.#clock.monoMs());
   }
 
-  get refused(): { readonly requests: number; readonly refusals: number; readonly enroll: number } {
-    return { requests: this.#requests.refused, refusals: this.#refusals.refused, enroll: this.#enroll.refused };
+  get refused(): { readonly requests: number; readonly refusals: number; readonly enroll: number; readonly hosts: number } {
+    return { hosts: this.#ofHosts.refused, requests: this.#requests.refused, refusals: this.#refusals.refused, enroll: this.#enroll.refused };
   }
 
   /** What is wrong with the request line and the headers that steer, if anything. */

@@ -93,9 +93,9 @@ function routed(hub: Hub, guard: Guard, routes: readonly Route[], counts: HubSer
 }
 
 async function answer(hub: Hub, guard: Guard, route: Route, request: Request, asked: Asked, params: Readonly<Record<string, string>>): Promise<RouteReply> {
-  const wait = guard.countRequest(asked.address);
-  if (wait > 0) throw tooMany(wait);
+  if (route.capability !== "agent") refuseAbove(guard.countRequest(asked.address));
   const principal = await admit(hub, guard, route, request, asked.address);
+  if (principal.is === "agent") refuseAbove(guard.countHost(principal.hostId));
   if (route.method !== "GET" && principal.is !== "agent" && route.capability !== "open" && hub.store.waiting() > SHED_OPERATORS_ABOVE) {
     throw new Fault("unavailable", "Cannot take this now: the hub is storing what its hosts report", { facts: { retry_after_ms: 5_000 } });
   }
@@ -110,8 +110,7 @@ async function admit(hub: Hub, guard: Guard, route: Route, request: Request, add
   const principal = await identify(hub, request);
   const access = decideAccess(principal, route.capability);
   if (access === "allowed") return principal;
-  const wait = guard.countRefusal(address);
-  if (wait > 0) throw tooMany(wait);
+  refuseAbove(guard.countRefusal(address));
   if (access === "denied") throw new Fault("denied", "Cannot do that: this credential's role does not allow it");
   throw new Fault("unauthenticated", "Cannot do that: no valid credential was given", { remedy: "Log in: felhom login" });
 }
@@ -145,5 +144,9 @@ function finish(response: Response, requestId: string): Response {
 }
 
 const honoPath = (path: string): string => path.replaceAll(/\{([a-z0-9_]+)\}/g, ":$1");
+
+function refuseAbove(waitMs: number): void {
+  if (waitMs > 0) throw tooMany(waitMs);
+}
 
 const tooMany = (waitMs: number): Fault => new Fault("rate_limited", "Cannot answer: too many requests from this address", { facts: { retry_after_ms: waitMs } });
