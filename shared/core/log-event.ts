@@ -51,6 +51,7 @@ export type LogEvent =
   | "enroll.failed"
   | "hub.first_start"
   | "hub.listening"
+  | "hub.setup_token_left"
   | "hub.setup_waiting"
   | "liveness.failed"
   | "sync.flush_failed"
@@ -59,6 +60,7 @@ export type LogEvent =
   | "http.failed"
   | "http.refused"
   // hub care
+  | "audit.not_recorded"
   | "backup.not_recorded"
   | "retention.failed"
   | "retention.pruned";

@@ -71,6 +71,16 @@ test("a stream tells what happens, whoever wrote it, and resumes after the last 
   expect((await hub.ask("GET", "/api/v1/events/stream", { token, headers: { "last-event-id": "x" } })).status).toBe(400);
 });
 
+test("a follower from before a restore goes on with what comes next, though the numbers are lower", async () => {
+  using hub = await testHub();
+  const token = await hub.token("viewer");
+  const heard = follow(hub, await hub.fetch("GET", "/api/v1/events/stream", { token, headers: { "last-event-id": "999999" } }), (text) =>
+    text.includes("next"),
+  );
+  await happen(hub, "next");
+  expect(await heard).toContain('"note":"next"');
+});
+
 test("a quiet stream says every fifteen seconds that it lives", async () => {
   using hub = await testHub();
   const token = await hub.token("viewer");

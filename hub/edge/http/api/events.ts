@@ -49,7 +49,9 @@ export function eventRoutes(hub: Hub, feed: EventFeed): readonly Route[] {
       async (call) => {
         const kinds = parseKinds(call.query.kind);
         const last = parseLastEventId(call.request.headers.get("last-event-id"));
-        const afterSeq = last ?? call.query.since ?? (await hub.store.read(newestEventSeq));
+        const newest = await hub.store.read(newestEventSeq);
+        // A hub restored from a backup counts on from there: a follower from before must not wait for numbers to catch up.
+        const afterSeq = Math.min(newest, last ?? call.query.since ?? newest);
         return eventStream(hub, feed, call, { afterSeq, hostId: call.query.host, kinds });
       },
     ),

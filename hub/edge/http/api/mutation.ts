@@ -89,7 +89,12 @@ function isSomebody(principal: Principal): boolean {
 
 async function recordRefusal(hub: Hub, deed: Deed & { readonly at: number; readonly actor: string; readonly from: string }, fault: Fault): Promise<void> {
   const outcome = String(fault.facts["refusal"] ?? fault.code);
-  await hub.store.write("audit.refusal", (tx) => {
-    appendAudit(tx.db, { ...deed, outcome, data: {} });
-  });
+  try {
+    await hub.store.write("audit.refusal", (tx) => {
+      appendAudit(tx.db, { ...deed, outcome, data: {} });
+    });
+  } catch (error) {
+    // Nothing was changed, so nothing is missing from the log but the attempt; the caller is told what refused him, not this.
+    hub.world.log.event("warn", "audit.not_recorded", { action: deed.action, outcome }, error);
+  }
 }

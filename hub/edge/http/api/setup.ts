@@ -58,7 +58,7 @@ export function setupRoutes(hub: Hub): readonly Route[] {
           },
           { actor: "setup" },
         );
-        hub.world.files.remove("setup.spent", tokenPath(hub));
+        removeToken(hub);
         return reply;
       },
     ),
@@ -67,6 +67,15 @@ export function setupRoutes(hub: Hub): readonly Route[] {
 
 export function fleetOf(root: TrustedRoot) {
   return { fleet_id: root.payload.fleet_id, fleet_name: root.payload.fleet_name, root_version: root.payload.version };
+}
+
+/** A spent token opens nothing: one that can't be removed is worth a line in the log, not a failed setup. */
+function removeToken(hub: Hub): void {
+  try {
+    hub.world.files.remove("setup.spent", tokenPath(hub));
+  } catch (error) {
+    hub.world.log.event("warn", "hub.setup_token_left", { path: tokenPath(hub) }, error);
+  }
 }
 
 const tokenPath = (hub: Hub): string => `${hub.settings.dataDir}/${SETUP_TOKEN_FILE}`;
