@@ -18,6 +18,7 @@ const self: Self = {
   gid: process.getgid?.() ?? 0,
   version: VERSION,
   rssBytes: () => process.memoryUsage.rss(),
+  releaseMemory: async () => (await import("./shared/edge/release-memory.ts")).releaseMemory(),
 };
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());

@@ -27,6 +27,7 @@ export const benchWorld = (): World =>
       gid: process.getgid?.() ?? 0,
       version: "0.0.0-bench",
       rssBytes: () => process.memoryUsage.rss(),
+      releaseMemory: () => Promise.resolve(),
     },
   });
 

@@ -8,4 +8,6 @@ export interface Self {
   readonly version: string;
   /** Resident memory now, in bytes. */
   rssBytes(): number;
+  /** Hands back what a long wait does not need. A courtesy: it may do nothing, and it never fails. */
+  releaseMemory(): Promise<void>;
 }

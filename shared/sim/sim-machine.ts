@@ -107,7 +107,7 @@ export class SimMachine {
         fork: (argv) => this.start(argv),
       }),
       log: capturedLog(this.logged, name, LOG_LINES_MAX),
-      self: { exe: ["/usr/bin/felhom"], pid: process.pid, uid: 0, gid: 0, version: "0.1.0", rssBytes: () => 30_000_000 },
+      self: { exe: ["/usr/bin/felhom"], pid: process.pid, uid: 0, gid: 0, version: "0.1.0", rssBytes: () => 30_000_000, releaseMemory: () => Promise.resolve() },
     };
   }
 }

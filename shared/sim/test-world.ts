@@ -53,6 +53,7 @@ export function testWorld(options: TestWorldOptions = {}): TestWorld {
       gid: process.getgid?.() ?? 0,
       version: "0.0.0-test",
       rssBytes: () => process.memoryUsage.rss(),
+      releaseMemory: () => Promise.resolve(),
     },
     ...replaced,
     clock: options.clock ?? new SimClock(),

@@ -16,6 +16,7 @@ import { readMark, writeMark } from "../store/marks.ts";
 import type { WorkerClient } from "../worker/worker-client.ts";
 
 const STATUS_BACKOFF = { firstMs: 2_000, maxMs: 60_000 };
+const RELEASE_AFTER_MS = 5_000;
 type Converged = Extract<WorkerResult, { readonly op: "converge" }>;
 
 export function runnerService(world: World, desk: Desk, workers: WorkerClient): Service {
@@ -34,6 +35,8 @@ class Runner {
   #broken: { readonly error: unknown } | undefined;
   #runs = 0;
   #failures = 0;
+  /** Something ran since memory was last handed back. */
+  #hasRun = false;
   /** Quarantines whose loss a run has already reported. */
   #quarantinesTold = 0;
 
@@ -134,6 +137,14 @@ class Runner {
     }
     if (this.#broken !== undefined) throw this.#broken.error;
     const waitMs = sleepMs(this.#state, this.#world.clock.monoMs());
+    if (this.#hasRun && this.#desk.converging === undefined && (waitMs ?? RELEASE_AFTER_MS) >= RELEASE_AFTER_MS) {
+      // First the reports go out, then memory goes back.
+      await this.#desk.wanted.within(RELEASE_AFTER_MS, (ms, until) => this.#world.clock.sleep(ms, until), stop);
+      if (this.#world.clock.monoMs() - monoMs < RELEASE_AFTER_MS) return;
+      this.#hasRun = false;
+      await this.#world.self.releaseMemory();
+      return;
+    }
     if (waitMs === undefined) await this.#desk.wanted.next(stop);
     else await this.#desk.wanted.within(waitMs, (ms, until) => this.#world.clock.sleep(ms, until), stop);
   }
@@ -161,6 +172,7 @@ class Runner {
       this.#finished = { on: "finished", ok: false };
     } finally {
       desk.converging = undefined;
+      this.#hasRun = true;
       desk.wanted.ring();
     }
   }
