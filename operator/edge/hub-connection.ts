@@ -195,12 +195,23 @@ function explained(error: unknown, asked: { readonly op: string }, target: Targe
     return new Fault("net_unreachable", `Cannot reach the hub: no connection to ${target.url}`, { cause: error, facts: { ...error.facts, op: asked.op } });
   if (isFault(error, "net_timeout"))
     return new Fault("net_timeout", `Cannot reach the hub: no answer from ${target.url} in time`, { cause: error, facts: { ...error.facts, op: asked.op } });
-  if (isFault(error, "net_tls"))
-    return new Fault("net_tls", `Cannot trust the hub: the key of ${target.url} is not the pinned one`, {
-      cause: error,
-      facts: { ...error.facts, op: asked.op },
-    });
+  if (isFault(error, "net_tls")) return tlsFault(error, asked, target);
   return error;
+}
+
+function tlsFault(error: Fault, asked: { readonly op: string }, target: Target): Fault {
+  const facts = { ...error.facts, op: asked.op };
+  if (target.pins.length === 0)
+    return new Fault("net_tls", `Cannot trust the hub: no authority known here vouches for ${target.url}`, {
+      cause: error,
+      facts,
+      remedy: "Give its pin, as the hub printed it when it started: felhom login --hub URL --pin PIN",
+    });
+  return new Fault("net_tls", `Cannot trust the hub: the key of ${target.url} is not the pinned one`, {
+    cause: error,
+    facts,
+    remedy: "Compare the pin with the one that the hub prints when it starts. Do not go on before you know why they differ.",
+  });
 }
 
 const PROBLEM_BYTES_MAX = 64 * 1024;

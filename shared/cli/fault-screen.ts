@@ -61,7 +61,7 @@ const REMEDIES: Partial<Readonly<Record<FaultCode, string>>> = {
   disk_full: "Free some space, then run the same command again: nothing was half written.",
   lock_held: "Wait for the other felhom process to end, or stop it.",
   net_timeout: "felhom doctor --hub looks at each part of the way to the hub.",
-  net_tls: "felhom doctor --hub shows the key that the server offers. Do not go on before you know why it differs.",
+  net_tls: "Compare the pin with the one that the hub prints when it starts. Do not go on before you know why they differ.",
   net_unreachable: "felhom doctor --hub looks at each part of the way to the hub.",
   rate_limited: "Wait a minute, then run the same command again.",
   unauthenticated: "felhom login",
