@@ -265,6 +265,30 @@ describe("an agent and its hub", () => {
     await box.stop();
   });
 
+  test("a hub that was restored from a backup is offered what this box holds, once", async () => {
+    await enrolled();
+    box.start();
+    await publish(1, fleet("hello\n"));
+    await box.until((status) => status.converge.last?.bundle === 1 && status.outbox.rows === 0);
+    const offers: Record<string, unknown>[] = [];
+    box.intercept = async (request, send) => {
+      if (!request.url.endsWith("/sync")) return send();
+      const asked = JSON.parse(new TextDecoder().decode(request.body));
+      if (asked.offer !== undefined) offers.push(asked.offer);
+      const response = await send();
+      return Response.json({ ...((await response.json()) as object), hub_epoch: 9 });
+    };
+    await box.until(() => offers.length > 0, 120_000);
+    expect(offers[0]).toMatchObject({
+      roots: [hub.fleet.rootEnvelope],
+      cert: { payloadType: "application/vnd.felhom.host-cert+json" },
+      bundle: { payloadType: "application/vnd.felhom.bundle+json" },
+    });
+    await box.until(() => box.requests.length > 200, 120_000).catch(() => undefined);
+    expect(offers).toHaveLength(1);
+    await box.stop();
+  });
+
   test("a tree that was altered on disk is not enforced; its files are fetched again", async () => {
     await enrolled();
     box.start();

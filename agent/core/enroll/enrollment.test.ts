@@ -49,6 +49,8 @@ describe("an enrollment", () => {
     expect(step(walk(state, challenged), answered(401, "challenge_unknown")).state).toMatchObject({ at: "failed", code: "challenge_unknown" });
   });
 
+  test("three attempts means three", () => expect(CHALLENGE_TRIES_MAX).toBe(3));
+
   test("a 429 waits as it is told", () => {
     const { state, effects } = step(newEnrollment(2), { on: "answered", status: 429, code: "rate_limited", because: "", retryAfterMs: 30_000 });
     expect([state.urlAt, waits(effects)[0]]).toEqual([0, 30_000]);
