@@ -25,9 +25,27 @@ const AST_NODES_MAX = 500;
 const AST_DEPTH_MAX = 32;
 const EXPRESSIONS_KEPT = 1_000;
 
+export interface ExpressionLimits {
+  readonly charsMax: number;
+  readonly nodesMax: number;
+  readonly listMax: number;
+  /** So many parsed expressions are kept. */
+  readonly keptMax: number;
+}
+const STATE_LIMITS: ExpressionLimits = { charsMax: EXPRESSION_CHARS_MAX, nodesMax: AST_NODES_MAX, listMax: 256, keptMax: EXPRESSIONS_KEPT };
+
+/** What an expression asks about: names below `label.` and `fact.` (`*` where an index is computed), and of `host.`. */
+export interface NamesRead {
+  readonly labels: readonly string[];
+  readonly facts: readonly string[];
+  readonly host: readonly string[];
+}
+
 export interface Expressions {
   /** Syntax, names and types, without a host. */
   readonly check: (text: string, scope: ExpressionScope) => Judged;
+  /** The same, and what it reads: an expression that is refused reads nothing. */
+  readonly namesRead: (text: string, scope: ExpressionScope) => NamesRead;
   readonly evaluate: (text: string, scope: ExpressionScope, subject: Subject) => Judged;
 }
 
@@ -37,16 +55,15 @@ export function trivial(text: string): Judged | undefined {
   return text === "false" ? { ok: true, value: false } : undefined;
 }
 
-export async function openExpressions(): Promise<Expressions> {
+export async function openExpressions({ charsMax, nodesMax, listMax, keptMax }: ExpressionLimits = STATE_LIMITS): Promise<Expressions> {
   const { Environment } = await import("@marcbachmann/cel-js");
-  const limits = { maxAstNodes: AST_NODES_MAX, maxDepth: AST_DEPTH_MAX, maxListElements: 256, maxMapEntries: 64, maxCallArguments: 16 };
+  const limits = { maxAstNodes: nodesMax, maxDepth: AST_DEPTH_MAX, maxListElements: listMax, maxMapEntries: 64, maxCallArguments: 16 };
   const labels = new Environment({ unlistedVariablesAreDyn: false, homogeneousAggregateLiterals: false, limits })
     .registerVariable("label", "map<string, string>")
     .registerVariable("host", "map<string, string>");
   const host = labels.clone().registerVariable("fact", "map<string, dyn>");
   const parse = (text: string, scope: ExpressionScope): ParseResult | Refused => {
-    if (text.length > EXPRESSION_CHARS_MAX)
-      return { ok: false, message: `the expression has ${text.length} characters, at most ${EXPRESSION_CHARS_MAX} are taken` };
+    if (text.length > charsMax) return { ok: false, message: `the expression has ${text.length} characters, at most ${charsMax} are taken` };
     try {
       const parsed = (scope === "host" ? host : labels).parse(text);
       if (calls(parsed.ast, "matches"))
@@ -67,7 +84,7 @@ export async function openExpressions(): Promise<Expressions> {
   const parsed = (text: string, scope: ExpressionScope): ParseResult | Refused => {
     const key = `${scope} ${text}`;
     const found = known.get(key) ?? parse(text, scope);
-    if (known.size < EXPRESSIONS_KEPT) known.set(key, found);
+    if (known.size < keptMax) known.set(key, found);
     return found;
   };
   const contextOf = (subject: Subject): Context => {
@@ -79,6 +96,10 @@ export async function openExpressions(): Promise<Expressions> {
     check: (text, scope) => {
       const found = trivial(text) ?? parsed(text, scope);
       return "ok" in found ? found : { ok: true, value: true };
+    },
+    namesRead: (text, scope) => {
+      const found = trivial(text) ?? parsed(text, scope);
+      return namesIn("ok" in found ? undefined : found.ast);
     },
     evaluate: (text, scope, subject) => {
       const found = trivial(text) ?? parsed(text, scope);
@@ -156,4 +177,35 @@ function calls(node: unknown, name: string): boolean {
   if (typeof node !== "object" || node === null || !("op" in node) || !("args" in node)) return false;
   if ((node.op === "call" || node.op === "rcall") && Array.isArray(node.args) && node.args[0] === name) return true;
   return calls(node.args, name);
+}
+
+function namesIn(tree: unknown): NamesRead {
+  const found = { label: new Set<string>(), fact: new Set<string>(), host: new Set<string>() };
+  const walk = (node: unknown): void => {
+    if (Array.isArray(node)) return node.forEach(walk);
+    if (typeof node !== "object" || node === null || !("op" in node) || !("args" in node)) return;
+    const selected = selectionOf(node);
+    if (selected === undefined) {
+      // The whole map, handed to a macro or a function: any name may be read.
+      if (node.op === "id" && isMapName(node.args)) found[node.args].add("*");
+      walk(node.args);
+      return;
+    }
+    found[selected.of].add(selected.name);
+    if (selected.index !== undefined) walk(selected.index);
+  };
+  walk(tree);
+  return { labels: [...found.label].sort(), facts: [...found.fact].sort(), host: [...found.host].sort() };
+}
+
+const isMapName = (name: unknown): name is "label" | "fact" | "host" => name === "label" || name === "fact" || name === "host";
+
+/** `label.site`, `fact["os"]`, `label[host.name]`: which map, and which name of it. Nested names of facts go by their first. */
+function selectionOf(node: { readonly op: unknown; readonly args: unknown }): { of: "label" | "fact" | "host"; name: string; index?: unknown } | undefined {
+  if ((node.op !== "." && node.op !== ".?" && node.op !== "[]" && node.op !== "[?]") || !Array.isArray(node.args)) return undefined;
+  const [of, name]: readonly unknown[] = node.args;
+  if (typeof of !== "object" || of === null || !("op" in of) || !("args" in of) || of.op !== "id" || !isMapName(of.args)) return undefined;
+  if (typeof name === "string") return { of: of.args, name };
+  const value = typeof name === "object" && name !== null && "op" in name && "args" in name && name.op === "value" ? name.args : undefined;
+  return typeof value === "string" ? { of: of.args, name: value } : { of: of.args, name: "*", index: name };
 }

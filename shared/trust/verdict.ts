@@ -46,6 +46,7 @@ export const REFUSALS = {
   // ops
   op_target_mismatch: "It is not aimed at this host.",
   op_replayed: "Its id or nonce was already seen on this host.",
+  op_mismatch: "It answers another op than the one that was asked.",
   op_kind_unknown: "This program does not know that kind of op.",
   op_params: "Its parameters do not match the kind's schema.",
   op_policy: "This host's local policy does not allow it.",
