@@ -265,6 +265,28 @@ describe("an agent and its hub", () => {
     await box.stop();
   });
 
+  test("an older copy of the database does not bring an older bundle back: the snapshot knows better", async () => {
+    await enrolled();
+    box.start();
+    await publish(1, fleet("one\n"));
+    await box.until((status) => status.converge.last?.bundle === 1 && status.outbox.rows === 0);
+    await box.stop();
+    copyFileSync(`${box.dataDir}/agent.db`, `${hub.world.dir}/old.db`);
+    box.start();
+    await publish(2, fleet("two\n"));
+    await box.until((status) => status.converge.last?.bundle === 2);
+    await box.stop();
+    copyFileSync(`${hub.world.dir}/old.db`, `${box.dataDir}/agent.db`);
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${box.dataDir}/agent.db${suffix}`, { force: true });
+    box.online = false;
+    rmSync(`${hub.world.dir}/motd`);
+    box.start();
+    const status = await box.until((now) => now.converge.last?.trigger === "boot");
+    expect(status.converge.last).toMatchObject({ bundle: 2, source: "snapshot" });
+    expect(motd()).toBe("two\n");
+    await box.stop();
+  });
+
   test("a hub that was restored from a backup is offered what this box holds, once", async () => {
     await enrolled();
     box.start();
