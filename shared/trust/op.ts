@@ -32,6 +32,8 @@ export interface VerifiedOp {
   readonly class: OpClass | undefined;
   /** Whose signatures counted for the class's role. Empty: nobody signed it. */
   readonly signers: readonly KeyId[];
+  /** Every key of the roles that ops need whose signature verifies: for a host that asks for more than its root does. */
+  readonly valid: readonly KeyId[];
 }
 
 export function verifyOp({ envelope, root }: { readonly envelope: Envelope; readonly root: Root }): Verdict<VerifiedOp> {
@@ -51,7 +53,7 @@ function verifySigned(opened: OpenedEnvelope, root: Root): Verdict<VerifiedOp> {
   const traits = opTraits(parsed.value.kind);
   const signers = traits === undefined ? (operate.ok ? operate : destroy) : ROLE_OF_CLASS[traits.class] === "destroy" ? destroy : operate;
   if (!signers.ok) return signers;
-  return bind({ payload: parsed.value, bytes: opened.payload, class: traits?.class, signers: signers.value }, root);
+  return bind({ payload: parsed.value, bytes: opened.payload, class: traits?.class, signers: signers.value, valid: [...valid.value] }, root);
 }
 
 /** What every payload must say beside its schema, and the last step: its fleet. */
@@ -113,7 +115,7 @@ function readUnsigned(opened: OpenedEnvelope, root: Root): Verdict<VerifiedOp> {
   const traits = parsed.ok ? opTraits(parsed.value.kind) : undefined;
   if (!parsed.ok || traits?.unsignedByDefault !== true || traits.class !== "read")
     return refuse("key_unknown", "nobody signed it, and it is not of a kind that may come unsigned");
-  return bind({ payload: parsed.value, bytes: opened.payload, class: traits.class, signers: [] }, root);
+  return bind({ payload: parsed.value, bytes: opened.payload, class: traits.class, signers: [], valid: [] }, root);
 }
 
 // --- before the threshold is met -----------------------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ export interface DraftedOp {
 export function readDraft(bytes: Uint8Array, root: Root): Verdict<DraftedOp> {
   const parsed = parseStrict(opPayload, bytes, "op");
   if (!parsed.ok) return parsed;
-  const bound = bind({ payload: parsed.value, bytes, class: undefined, signers: [] }, root);
+  const bound = bind({ payload: parsed.value, bytes, class: undefined, signers: [], valid: [] }, root);
   if (!bound.ok) return bound;
   const op = checkOp(parsed.value.kind, parsed.value.params);
   if (!op.ok) return op;
