@@ -20,11 +20,13 @@ export async function examine(world: World, at: { readonly dataDir: string; read
   const enrolled = memberOf(world, at.dataDir);
   const { reaches, offsetMs } = enrolled.membership === undefined ? { reaches: [], offsetMs: undefined } : await reachAll(world, enrolled.membership);
   const agent = await agentFindings(world, at.socketPath);
+  const names = await nameFinding(world, enrolled.membership?.urls ?? []);
   return [
     clockFinding(offsetMs),
     directory,
     identity,
     enrolled.finding,
+    names,
     ...reaches.map(reachFinding),
     ...agent,
     await unitFinding(world),
@@ -80,6 +82,29 @@ async function reach(world: World, url: string, pins: readonly string[]): Promis
   } catch (error) {
     if (!isFault(error)) throw error;
     return { reach: { url, tookMs: world.clock.monoMs() - startMs, isPinned, fault: { code: error.code, message: error.message } }, offsetMs: undefined };
+  }
+}
+
+/** Names as this machine resolves them: what a person would try first. Addresses need none. */
+async function nameFinding(world: World, urls: readonly string[]): Promise<Finding> {
+  const base = { id: "dns", title: "names" };
+  const names = [...new Set(urls.map((url) => new URL(url).hostname))].filter((name) => !/^[\d.]+$|^\[/.test(name));
+  if (names.length === 0) return { ...base, status: "skipped", detail: "the hubs are named by address" };
+  try {
+    const looked = await Promise.all(
+      names.map(async (name) => ({
+        name,
+        found:
+          (await world.exec.run("doctor.dns", { argv: ["getent", "ahosts", name], env: { LC_ALL: "C" }, timeoutMs: 10_000, outputBytesMax: 16 * 1024 }))
+            .code === 0,
+      })),
+    );
+    const lost = looked.filter(({ found }) => !found).map(({ name }) => name);
+    if (lost.length === 0) return { ...base, status: "ok", detail: `${names.join(", ")} resolve` };
+    return { ...base, status: "fail", detail: `${lost.join(", ")} cannot be resolved`, fix: "Look at /etc/resolv.conf and the route to its name server" };
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return { ...base, status: "skipped", detail: "getent is not installed" };
   }
 }
 
