@@ -68,6 +68,17 @@ test("a sync with nothing newer is held, and answered when its wait is over", as
   expect(hub.hub.courier.held).toBe(0);
 });
 
+test("the first sync after a start is answered at once, whatever it asks: the box then knows that its hub is back", async () => {
+  using hub = await testHub();
+  const box = await new TestBox(hub, "web-1").enroll();
+  expect(await isHeld(box.sync({ wait_ms: 55_000 }))).toBe(false);
+  expect(await isHeld(box.sync({ wait_ms: 55_000 }))).toBe(true);
+  hub.hub.courier.stop();
+  await hub.restart();
+  expect(await isHeld(box.sync({ wait_ms: 55_000 }))).toBe(false);
+  expect(await isHeld(box.sync({ wait_ms: 55_000 }))).toBe(true);
+});
+
 test("a held sync is answered as soon as a bundle is published, and a spec edited", async () => {
   using hub = await testHub();
   const boxes = await Promise.all(["a", "b", "c"].map((label) => new TestBox(hub, label).enroll()));
