@@ -30,9 +30,6 @@ beforeEach(() => {
       start: () => {
         throw new Fault("exec_missing", "Cannot start");
       },
-      start: () => {
-        throw new Fault("exec_missing", "Cannot start");
-      },
       spawn: (_op, command): Child => {
         const ended = Promise.withResolvers<{ code: number | null; signal: string | null }>();
         const agent: FakeAgent = { argv: command.argv, signals: [], end: () => ended.resolve({ code: 1, signal: null }) };
