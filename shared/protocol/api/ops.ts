@@ -22,7 +22,9 @@ export type Pacing = z.infer<typeof pacing>;
 
 /**
  * POST /api/v1/ops with a fully signed envelope queues it; with too few signatures for its class it is kept as `pending`; POST
- * /api/v1/ops/drafts takes an unsigned payload (base64) as `draft`. POST /api/v1/ops/{id}/signatures adds one. Same bytes twice: the same op.
+ * /api/v1/ops/drafts takes an unsigned payload (base64) as `draft`. POST /api/v1/ops/{op_id}/signatures adds one. Same bytes twice: the same op,
+ * with what signatures both brought. Each answers `one("Op", opItem)`: 201 when it is new, 200 when it was known. Signatures that do not
+ * count for the op's class are left out.
  */
 export const opUpload = z.strictObject({ envelope, pacing: z.optional(pacing) });
 export const opDraft = z.strictObject({ payload: text(1_400_000), pacing: z.optional(pacing), note: z.optional(text(256)) });
@@ -44,7 +46,14 @@ export const opItem = z.object({
 });
 export type OpItem = z.infer<typeof opItem>;
 
-/** GET /api/v1/ops?state=&cursor=, GET /api/v1/ops/{id}, GET /api/v1/ops/{id}/targets, GET /api/v1/ops/{id}/returns?since=, POST /api/v1/ops/{id}/cancel. */
+/**
+ * GET /api/v1/ops → `page("OpList", opItem)`, newest first; `state=a,b` filters (`state=active` is every one that is not final), `kind=`.
+ * A page ends early rather than grow beyond some MiB of payloads: follow `next`. GET /api/v1/ops/{op_id} → `one("Op", opItem)`.
+ * POST /api/v1/ops/{op_id}/cancel (no body) → 200 `one("Op", opItem)`: what no host was given ends as cancelled at once, what a box may
+ * have is asked back and ends as that box answers.
+ *
+ * GET /api/v1/ops/{op_id}/targets → `page("OpTargetList", opTargetItem)`, by host id; `state=a,b`.
+ */
 export const opTargetItem = z.object({
   host_id: hostId,
   name,
@@ -52,9 +61,27 @@ export const opTargetItem = z.object({
   since: wallMs,
   last_seen_at: z.nullable(wallMs),
   code: z.nullable(text(64)),
+  /** A final answer that came after the hub had given this host up (silent, expired, cancelled): the state stays, the answer is in the returns. */
+  late_state: z.optional(z.nullable(targetState)),
 });
 export type OpTargetItem = z.infer<typeof opTargetItem>;
 
-/** One signed record as it came; the CLI verifies it against the host's certificate. `seq` orders a job's returns at this hub. */
+/**
+ * One signed record as it came; the CLI verifies it against the host's certificate. `seq` orders a job's returns at this hub.
+ *
+ * GET /api/v1/ops/{op_id}/returns → `page("OpReturnList", opReturnItem)`, oldest first; `since=<seq>` gives those after it, `host=<host id>`.
+ * Hosts that the hub did not track answer too, when they found themselves meant.
+ *
+ * GET /api/v1/ops/{op_id}/returns/stream (also `since=`, `Last-Event-ID`) → server-sent events: `event: return`, `id:` its seq, `data:` an
+ * opReturnItem; `event: op`, `data:` an opProgress at the start and after each change. The stream ends by itself after the
+ * op's last state was told.
+ */
 export const opReturnItem = z.object({ seq: counter, host_id: hostId, received_at: wallMs, envelope });
 export type OpReturnItem = z.infer<typeof opReturnItem>;
+
+export const opProgress = z.object({ op_id: text(32), state: opState, counts: z.record(targetState, counter), total: counter });
+export type OpProgress = z.infer<typeof opProgress>;
+
+/** GET /api/v1/hosts/{host_id}/op-log → `page("OpLogList", opLogItem)`, oldest first; `since=<seq>`. `entry` is the box's own text: its hash chains to the next. */
+export const opLogItem = z.object({ seq: counter, received_at: wallMs, entry: text(4_096) });
+export type OpLogItem = z.infer<typeof opLogItem>;
