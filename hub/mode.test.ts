@@ -14,7 +14,7 @@ interface Running {
   readonly world: TestWorld;
   readonly url: string;
   readonly pin: string;
-  get(path: string, extra?: Partial<NetRequest>): Promise<{ readonly status: number; readonly text: string }>;
+  readonly get: (path: string, extra?: Partial<NetRequest>) => Promise<{ readonly status: number; readonly text: string }>;
   stop(): Promise<void>;
 }
 
@@ -24,7 +24,13 @@ afterEach(async () => {
 });
 
 async function run(changes: Partial<HubSettings> = {}, world = testWorld()): Promise<Running> {
-  const settings: HubSettings = { ...HUB_DEFAULTS, dataDir: `${world.dir}/hub`, listen: { address: "127.0.0.1", port: 0 }, hostnames: ["hub.test", "192.0.2.10"], ...changes };
+  const settings: HubSettings = {
+    ...HUB_DEFAULTS,
+    dataDir: `${world.dir}/hub`,
+    listen: { address: "127.0.0.1", port: 0 },
+    hostnames: ["hub.test", "192.0.2.10"],
+    ...changes,
+  };
   const stop = new AbortController();
   const real: World = { ...world, clock: realClock, net: realNet() };
   const logged = world.logged.length;
@@ -39,7 +45,14 @@ async function run(changes: Partial<HubSettings> = {}, world = testWorld()): Pro
   };
   ends.push(end);
   const get: Running["get"] = async (path, extra = {}) => {
-    const reply = await real.net.request("test", { method: "GET", url: `${url}${path}`, timeoutMs: 5_000, replyBytesMax: 1024 ** 2, ...(pin === "" ? {} : { pins: [pin] }), ...extra });
+    const reply = await real.net.request("test", {
+      method: "GET",
+      url: `${url}${path}`,
+      timeoutMs: 5_000,
+      replyBytesMax: 1024 ** 2,
+      ...(pin === "" ? {} : { pins: [pin] }),
+      ...extra,
+    });
     return { status: reply.status, text: new TextDecoder().decode(reply.body) };
   };
   return { world, url, pin, get, stop: end };
@@ -60,7 +73,9 @@ test("a first start makes a private directory, a key, a certificate and a setup 
   expect(url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
   expect(pin).toMatch(/^[A-Za-z0-9_-]{43}$/);
   const dir = `${world.dir}/hub`;
-  expect([modeOf(dir), modeOf(`${dir}/tls`), modeOf(`${dir}/tls/key.pem`), modeOf(`${dir}/setup-token`), modeOf(`${dir}/hub.db`)]).toEqual([0o700, 0o700, 0o600, 0o600, 0o600]);
+  expect([modeOf(dir), modeOf(`${dir}/tls`), modeOf(`${dir}/tls/key.pem`), modeOf(`${dir}/setup-token`), modeOf(`${dir}/hub.db`)]).toEqual([
+    0o700, 0o700, 0o600, 0o600, 0o600,
+  ]);
   const next = world.logged.find(({ event }) => event === "hub.setup_waiting");
   expect(String(next?.facts?.["next"])).toContain(`felhom login --hub ${url} --pin ${pin} --setup-token-file`);
   expect(JSON.stringify(world.logged)).not.toContain((await Bun.file(`${dir}/setup-token`).text()).trim());

@@ -38,17 +38,17 @@ const HOSTS_PER_WRITE = 1_000;
 export async function makeHubFixture(dataDir: string, count: number): Promise<readonly BenchHost[]> {
   const world = benchWorld();
   const store = openStore(world, dataDir);
-  const { root, rootEnvelope, cert } = testFleet();
+  const fleet = testFleet();
   await store.write("bench.root", ({ db }) =>
     insertRoot(db, {
       version: 1,
-      fleet_id: root.payload.fleet_id,
-      payload_sha256: root.hash,
-      envelope: JSON.stringify(rootEnvelope),
+      fleet_id: fleet.root.payload.fleet_id,
+      payload_sha256: fleet.root.hash,
+      envelope: JSON.stringify(fleet.rootEnvelope),
       received_at: world.clock.wallMs(),
     }),
   );
-  const certificate = JSON.stringify(cert(testHost("bench 0")));
+  const certificate = JSON.stringify(fleet.cert(testHost("bench 0")));
   const hosts: BenchHost[] = [];
   for (let from = 0; from < count; from += HOSTS_PER_WRITE)
     hosts.push(...(await insertHosts(world, store, certificate, from, Math.min(count, from + HOSTS_PER_WRITE))));

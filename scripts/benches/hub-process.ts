@@ -34,9 +34,9 @@ function runBare(port: number, how: string): void {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port,
-    fetch: (request, { timeout }) => {
+    fetch: (request, self) => {
       if (how !== "hold" || request.headers.has("x-answer")) return new Response(BENCH_REPLY, { headers });
-      timeout.call(server, request, 0);
+      self.timeout(request, 0);
       // Kept, so that each can be answered: a promise that nobody can resolve is no held request, and is collected.
       return new Promise<Response>((answer) => held.push(answer));
     },

@@ -23,7 +23,7 @@ export async function startBenchServer(...args: readonly string[]): Promise<Benc
     port,
     pid: child.pid,
     rssBytes: async () => {
-      child.stdin.write("rss\n");
+      void child.stdin.write("rss\n");
       await child.stdin.flush();
       return Number((await lines.next()).value);
     },

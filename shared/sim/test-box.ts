@@ -25,7 +25,16 @@ export class TestBox {
     this.hub = hub;
     this.keys = keys;
     this.name = label;
-    this.says = { v: 1, protocol: 1, host_id: keys.hostId, boot_id: "boot-1", run: 1, agent_version: "0.1.0", have: { root: 1, cert: 1, bundle: 0, spec: 1 }, hub_epoch: 1 };
+    this.says = {
+      v: 1,
+      protocol: 1,
+      host_id: keys.hostId,
+      boot_id: "boot-1",
+      run: 1,
+      agent_version: "0.1.0",
+      have: { root: 1, cert: 1, bundle: 0, spec: 1 },
+      hub_epoch: 1,
+    };
   }
 
   /** Asks for a challenge and signs a statement; `changes` go into the statement before it is signed. */
@@ -54,7 +63,9 @@ export class TestBox {
   /** The whole request. */
   async ask(options: { readonly admission?: Envelope; readonly changes?: Readonly<Record<string, unknown>> } = {}): Promise<Reply> {
     const statement = await this.statement(options.changes);
-    const reply = await this.hub.ask("POST", "/enroll/v1/requests", { body: { v: 1, statement, signature: this.sign(statement), ...(options.admission === undefined ? {} : { admission: options.admission }) } });
+    const reply = await this.hub.ask("POST", "/enroll/v1/requests", {
+      body: { v: 1, statement, signature: this.sign(statement), ...(options.admission === undefined ? {} : { admission: options.admission }) },
+    });
     if (reply.status === 202) this.requestId = reply.json.request_id;
     return reply;
   }
@@ -75,7 +86,14 @@ export class TestBox {
   }
 
   approve(changes: Parameters<TestHub["fleet"]["cert"]>[1] = {}): Promise<Reply> {
-    return this.hub.logIn().then((token) => this.hub.ask("POST", `/api/v1/enrollments/${this.requestId}/approve`, { token, body: { host_cert: this.hub.fleet.cert(this.keys, { name: this.name, ...changes }) } }));
+    return this.hub
+      .logIn()
+      .then((token) =>
+        this.hub.ask("POST", `/api/v1/enrollments/${this.requestId}/approve`, {
+          token,
+          body: { host_cert: this.hub.fleet.cert(this.keys, { name: this.name, ...changes }) },
+        }),
+      );
   }
 
   /** From nothing to a credential, with an operator's yes. */
@@ -119,7 +137,10 @@ export class TestBox {
   }
 
   facts(facts: Readonly<Record<string, string>>): Envelope {
-    return signFacts({ v: 1, fleet_id: this.hub.fleet.root.payload.fleet_id, host_id: this.keys.hostId, created_at: this.hub.world.clock.wallMs(), facts }, this.keys.signingKey);
+    return signFacts(
+      { v: 1, fleet_id: this.hub.fleet.root.payload.fleet_id, host_id: this.keys.hostId, created_at: this.hub.world.clock.wallMs(), facts },
+      this.keys.signingKey,
+    );
   }
 }
 

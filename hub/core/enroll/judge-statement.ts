@@ -45,7 +45,8 @@ export function judgeStatement(request: Request, nonceOf: (challengeId: string) 
   const nonce = nonceOf(statement.challenge_id);
   if (nonce === undefined || nonce !== statement.nonce) return { is: "challenge-unknown" };
   const signature = fromBase64url(request.signature);
-  if (signature === undefined || !verifySignature(signingKey.value, bytes, signature)) return { is: "refused", refusal: "signature_bad", detail: "the statement is not signed by the key it names" };
+  if (signature === undefined || !verifySignature(signingKey.value, bytes, signature))
+    return { is: "refused", refusal: "signature_bad", detail: "the statement is not signed by the key it names" };
   if (Math.abs(statement.signed_at - nowMs) > CLOCK_SKEW_MS_MAX) return { is: "clock-skew", boxMs: statement.signed_at, hubMs: nowMs };
   return { is: "proven", claim: { statement, hostId: hostIdOf(signingKey.value), signingKey: signingKey.value, boxKey: boxKey.value } };
 }

@@ -19,16 +19,21 @@ test("a burst passes, then the rate", () => {
 
 test("whenever it says to wait, waiting that long is enough", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 50 }), fc.array(fc.nat({ max: 500 }), { maxLength: 100 }), (perSecond, burst, gaps) => {
-      const rate = ratePerSecond(perSecond, burst);
-      let [arrival, now] = [0, 0];
-      for (const gap of gaps) {
-        now += gap;
-        const wait = waitMs(arrival, now, rate);
-        expect(waitMs(arrival, now + wait, rate)).toBe(0);
-        if (wait === 0) arrival = nextArrival(arrival, now, rate);
-      }
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 100 }),
+      fc.integer({ min: 1, max: 50 }),
+      fc.array(fc.nat({ max: 500 }), { maxLength: 100 }),
+      (perSecond, burst, gaps) => {
+        const rate = ratePerSecond(perSecond, burst);
+        let [arrival, now] = [0, 0];
+        for (const gap of gaps) {
+          now += gap;
+          const wait = waitMs(arrival, now, rate);
+          expect(waitMs(arrival, now + wait, rate)).toBe(0);
+          if (wait === 0) arrival = nextArrival(arrival, now, rate);
+        }
+      },
+    ),
   );
 });
 
@@ -65,7 +70,12 @@ test.each([
 });
 
 test("addresses have one spelling, and loopback is known in each", () => {
-  expect([plainAddress("::FFFF:127.0.0.1"), plainAddress("2001:DB8::1"), plainAddress("256.0.0.1"), plainAddress("host")]).toEqual(["127.0.0.1", "2001:db8::1", undefined, undefined]);
+  expect([plainAddress("::FFFF:127.0.0.1"), plainAddress("2001:DB8::1"), plainAddress("256.0.0.1"), plainAddress("host")]).toEqual([
+    "127.0.0.1",
+    "2001:db8::1",
+    undefined,
+    undefined,
+  ]);
   expect(["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "unix"].every(isLoopback)).toBe(true);
   expect(["0.0.0.0", "::", "192.0.2.1", "127.evil.example"].some(isLoopback)).toBe(false);
 });

@@ -52,7 +52,16 @@ export function reportEvents(before: ReportSummary | undefined, now: ReportSumma
       break;
     case "degraded":
       if (turned || before?.refused?.code !== now.refused?.code || before?.refused?.bundle !== now.refused?.bundle) {
-        events.push({ kind: "host.degraded", data: { ...numbers, source: now.source, refused_bundle: now.refused?.bundle ?? null, code: now.refused?.code ?? null, because: now.refused?.because ?? null } });
+        events.push({
+          kind: "host.degraded",
+          data: {
+            ...numbers,
+            source: now.source,
+            refused_bundle: now.refused?.bundle ?? null,
+            code: now.refused?.code ?? null,
+            because: now.refused?.because ?? null,
+          },
+        });
       }
       break;
   }

@@ -43,7 +43,8 @@ test("what no bundle names is not there, though it be stored", async () => {
 test("attack 37: a name that is no SHA-256 names nothing", async () => {
   using hub = await testHub();
   const box = await published(hub);
-  for (const name of ["..", "hub.db", SHA.toUpperCase(), `${SHA}0`, "..%2f..%2fhub.db"]) expect((await hub.ask("GET", `/agent/v1/blobs/${name}`, { token: box.credential })).status).toBe(404);
+  for (const name of ["..", "hub.db", SHA.toUpperCase(), `${SHA}0`, "..%2f..%2fhub.db"])
+    expect((await hub.ask("GET", `/agent/v1/blobs/${name}`, { token: box.credential })).status).toBe(404);
 });
 
 test("blobs are for boxes that are hosts", async () => {

@@ -33,7 +33,8 @@ export function agentBlobRoutes(hub: Hub): readonly Route[] {
 async function blobReply(hub: Hub, sha256: string, headers: Headers): Promise<Response> {
   const blob = isSha256(sha256) ? await hub.store.read((db) => findBlob(db, sha256)) : undefined;
   // Stored but in no bundle (an upload before its publish) is as good as absent.
-  if (blob === undefined || !(await hub.store.read((db) => isBlobNamed(db, sha256)))) throw new Fault("not_found", "Cannot give this blob: no bundle of this fleet names it");
+  if (blob === undefined || !(await hub.store.read((db) => isBlobNamed(db, sha256))))
+    throw new Fault("not_found", "Cannot give this blob: no bundle of this fleet names it");
   const etag = `"${sha256}"`;
   const common = { etag, "accept-ranges": "bytes", "cache-control": "private, max-age=31536000, immutable", "x-content-type-options": "nosniff" };
   if (headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: common });

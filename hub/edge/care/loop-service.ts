@@ -10,7 +10,14 @@ import type { Service } from "../../../shared/service.ts";
  */
 export function loopService(
   world: World,
-  loop: { readonly name: string; readonly everyMs: number; readonly failure: LogEvent; turn(): void | Promise<void>; atStop?(): void | Promise<void>; metrics?(): readonly Metric[] },
+  loop: {
+    readonly name: string;
+    readonly everyMs: number;
+    readonly failure: LogEvent;
+    turn(): void | Promise<void>;
+    atStop?(): void | Promise<void>;
+    metrics?(): readonly Metric[];
+  },
 ): Service {
   let health: Health = { is: "unknown", because: "not started" };
   const turn = async (what: () => void | Promise<void>): Promise<void> => {

@@ -46,7 +46,12 @@ test("the hub stores no credential: neither the secret nor anything that opens w
   using hub = await testHub();
   const box = await new TestBox(hub, "web-1").enroll();
   await hub.hub.store.close();
-  const file = Buffer.concat([await Bun.file(`${hub.world.dir}/hub.db`).bytes(), await Bun.file(`${hub.world.dir}/hub.db-wal`).bytes().catch(() => new Uint8Array())]);
+  const file = Buffer.concat([
+    await Bun.file(`${hub.world.dir}/hub.db`).bytes(),
+    await Bun.file(`${hub.world.dir}/hub.db-wal`)
+      .bytes()
+      .catch(() => new Uint8Array()),
+  ]);
   expect(file.includes(box.credential)).toBe(false);
   expect(file.includes(box.credential.slice(4))).toBe(false);
 });

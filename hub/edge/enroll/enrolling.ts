@@ -21,7 +21,15 @@ import { type Claim, CLOCK_SKEW_MS_MAX, judgeStatement, pollText } from "../../c
 import { type Mac, makeChallenge, recallChallenge } from "../../core/login/challenge.ts";
 import type { Hub } from "../hub.ts";
 import { appendAudit } from "../store/audit.ts";
-import { countPendingEnrollments, type EnrollmentRow, findEnrollment, insertEnrollment, pendingEnrollmentOf, renewEnrollment, undeliveredEnrollmentOf } from "../store/enrollments.ts";
+import {
+  countPendingEnrollments,
+  type EnrollmentRow,
+  findEnrollment,
+  insertEnrollment,
+  pendingEnrollmentOf,
+  renewEnrollment,
+  undeliveredEnrollmentOf,
+} from "../store/enrollments.ts";
 import { appendEvent } from "../store/events.ts";
 import { findGrant, redeemGrant } from "../store/grants.ts";
 import { insertHostCredential } from "../store/host-credentials.ts";
@@ -67,7 +75,10 @@ export class Enrolling {
 
   async request(asked: EnrollRequest, address: string): Promise<EnrollAccepted> {
     const hub = this.#hub;
-    if (hub.fleet.root === undefined) throw new Fault("unavailable", "Cannot enroll yet: this hub has no fleet", { remedy: "Run felhom login with --setup-token-file on your workstation first" });
+    if (hub.fleet.root === undefined)
+      throw new Fault("unavailable", "Cannot enroll yet: this hub has no fleet", {
+        remedy: "Run felhom login with --setup-token-file on your workstation first",
+      });
     const claim = this.#prove(asked);
     const admitting = asked.admission === undefined ? undefined : await this.#checkAdmission(asked.admission, claim);
     // Sealing loads a library, so it is done before the transaction; a credential that is not needed is dropped unseen.
@@ -110,7 +121,8 @@ export class Enrolling {
     const grant = storedEnvelope("grant", row.envelope);
     const identity = orRefuse("admission", verifyAdmission({ grant, admission, root, nowMs: hub.world.clock.wallMs() }));
     if (identity.hostId !== claim.hostId) orRefuse("admission", refuse("host_mismatch", `it names ${identity.hostId}`));
-    if (!sameKey(identity.signingKey, claim.signingKey) || !sameKey(identity.boxKey, claim.boxKey)) orRefuse("admission", refuse("key_mismatch", "it is not for the keys that ask"));
+    if (!sameKey(identity.signingKey, claim.signingKey) || !sameKey(identity.boxKey, claim.boxKey))
+      orRefuse("admission", refuse("key_mismatch", "it is not for the keys that ask"));
     return { identity, grant, admission, grantId: row.grant_id };
   }
 
@@ -134,11 +146,20 @@ export class Enrolling {
         throw revokedFault();
       case "refuse-full":
         this.refusedFull += 1;
-        throw new Fault("unavailable", `Cannot take another enrollment: ${hub.settings.limits.pendingEnrollmentsMax} are waiting for the operator`, { facts: { retry_after_ms: 60_000 }, remedy: "felhom host list --pending" });
+        throw new Fault("unavailable", `Cannot take another enrollment: ${hub.settings.limits.pendingEnrollmentsMax} are waiting for the operator`, {
+          facts: { retry_after_ms: 60_000 },
+          remedy: "felhom host list --pending",
+        });
       case "point-to":
         return decision.requestId;
       case "renew": {
-        renewEnrollment(tx.db, decision.requestId, { name: claim.statement.name, box_key: boxKey, statement: asked.statement, signature: asked.signature, address });
+        renewEnrollment(tx.db, decision.requestId, {
+          name: claim.statement.name,
+          box_key: boxKey,
+          statement: asked.statement,
+          signature: asked.signature,
+          address,
+        });
         return decision.requestId;
       }
       case "give-credential": {
@@ -148,14 +169,26 @@ export class Enrolling {
           if (entry !== undefined) hub.hosts.putCredential(filing.credential.sha256, entry, false);
         });
         const id = this.#insert(tx, filing, "approved", nowMs);
-        appendAudit(tx.db, { at: nowMs, actor: `host:${claim.hostId}`, from: address, action: "host.credential", target: claim.hostId, data: { request_id: id } });
+        appendAudit(tx.db, {
+          at: nowMs,
+          actor: `host:${claim.hostId}`,
+          from: address,
+          action: "host.credential",
+          target: claim.hostId,
+          data: { request_id: id },
+        });
         return id;
       }
       case "admit":
         return this.#admit(tx, filing, nowMs);
       case "file": {
         const id = this.#insert(tx, filing, "pending", nowMs);
-        appendEvent(tx.db, { at: nowMs, kind: "host.enroll-requested", host: { hostId: claim.hostId, name: claim.statement.name }, data: { request_id: id, address } });
+        appendEvent(tx.db, {
+          at: nowMs,
+          kind: "host.enroll-requested",
+          host: { hostId: claim.hostId, name: claim.statement.name },
+          data: { request_id: id, address },
+        });
         return id;
       }
     }
@@ -169,8 +202,20 @@ export class Enrolling {
     const { identity, grant, admission } = admitting;
     admitHost(this.#hub, tx, { identity, proof: { by: "grant", grant, admission }, credentialSha256: credential.sha256 }, nowMs);
     const id = this.#insert(tx, filing, "approved", nowMs);
-    appendAudit(tx.db, { at: nowMs, actor: `grant:${admitting.grantId}`, from: filing.address, action: "host.admit", target: claim.hostId, data: { request_id: id, name: identity.name } });
-    appendEvent(tx.db, { at: nowMs, kind: "host.approved", host: { hostId: claim.hostId, name: identity.name }, data: { request_id: id, serial: 0, by: "grant", grant_id: admitting.grantId } });
+    appendAudit(tx.db, {
+      at: nowMs,
+      actor: `grant:${admitting.grantId}`,
+      from: filing.address,
+      action: "host.admit",
+      target: claim.hostId,
+      data: { request_id: id, name: identity.name },
+    });
+    appendEvent(tx.db, {
+      at: nowMs,
+      kind: "host.approved",
+      host: { hostId: claim.hostId, name: identity.name },
+      data: { request_id: id, serial: 0, by: "grant", grant_id: admitting.grantId },
+    });
     return id;
   }
 
@@ -201,7 +246,8 @@ export class Enrolling {
   async poll(requestId: string, signedAt: string | null, signature: string | null): Promise<EnrollState> {
     const hub = this.#hub;
     const row = await hub.store.read((db) => findEnrollment(db, requestId));
-    if (row === undefined) throw new Fault("not_found", "Cannot find the enrollment request: there is none with this id", { remedy: "Enroll again: felhom enroll" });
+    if (row === undefined)
+      throw new Fault("not_found", "Cannot find the enrollment request: there is none with this id", { remedy: "Enroll again: felhom enroll" });
     checkPoll(row, signedAt, signature, hub.world.clock.wallMs());
     switch (row.state) {
       case "pending":
@@ -217,7 +263,10 @@ export class Enrolling {
 
   async #approved(row: EnrollmentRow): Promise<EnrollState> {
     const { sealed_credential } = row;
-    if (sealed_credential === null) throw new Fault("conflict", "Cannot give the credential again: the box has used it already", { remedy: "Enroll again with the same keys: felhom enroll" });
+    if (sealed_credential === null)
+      throw new Fault("conflict", "Cannot give the credential again: the box has used it already", {
+        remedy: "Enroll again with the same keys: felhom enroll",
+      });
     return this.#hub.store.read((db): EnrollState => {
       const host = findHost(db, row.host_id);
       if (host === undefined || host.state === "revoked") return { v: 1, state: "revoked" };
@@ -261,7 +310,10 @@ function wordsOf(row: EnrollmentRow): string[] {
 
 function clockSkew(boxMs: number, hubMs: number): Fault {
   const minutes = Math.round(Math.abs(boxMs - hubMs) / 60_000);
-  return new Fault("clock_skew", `Cannot enroll: the box says ${iso(boxMs)}, the hub says ${iso(hubMs)}, ${minutes} minutes apart`, { facts: { box_ms: boxMs, hub_ms: hubMs }, remedy: "Set the clock that is wrong, then enroll again" });
+  return new Fault("clock_skew", `Cannot enroll: the box says ${iso(boxMs)}, the hub says ${iso(hubMs)}, ${minutes} minutes apart`, {
+    facts: { box_ms: boxMs, hub_ms: hubMs },
+    remedy: "Set the clock that is wrong, then enroll again",
+  });
 }
 
 const iso = (wallMs: number): string => new Date(wallMs).toISOString();

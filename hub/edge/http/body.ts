@@ -36,7 +36,8 @@ export function hasBody(request: Request): boolean {
   return (announced !== null && announced !== "0") || request.headers.has("transfer-encoding");
 }
 
-export const tooLarge = (bytesMax: number): Fault => new Fault("too_large", `Cannot take this request: its body is above ${bytesMax} bytes`, { facts: { bytes_max: bytesMax } });
+export const tooLarge = (bytesMax: number): Fault =>
+  new Fault("too_large", `Cannot take this request: its body is above ${bytesMax} bytes`, { facts: { bytes_max: bytesMax } });
 
 const notOneNumber = (): Fault => new Fault("bad_request", "Cannot read this request: its content-length is not one number");
 

@@ -25,10 +25,20 @@ export const careOf = (services: () => readonly Service[]): Care => ({
 export function careRoutes(hub: Hub, care: Care): readonly Route[] {
   const probe = writeProbe(hub);
   return [
-    defineRoute({ method: "GET", path: "/healthz", capability: "open", summary: "The process lives", bodyBytesMax: 0, replies: { 200: { what: "It lives", schema: z.object({ alive: z.literal(true) }) } } }, async () => ({
-      status: 200,
-      body: { alive: true },
-    })),
+    defineRoute(
+      {
+        method: "GET",
+        path: "/healthz",
+        capability: "open",
+        summary: "The process lives",
+        bodyBytesMax: 0,
+        replies: { 200: { what: "It lives", schema: z.object({ alive: z.literal(true) }) } },
+      },
+      async () => ({
+        status: 200,
+        body: { alive: true },
+      }),
+    ),
     defineRoute(
       {
         method: "GET",
@@ -47,7 +57,15 @@ export function careRoutes(hub: Hub, care: Care): readonly Route[] {
       },
     ),
     defineRoute(
-      { method: "GET", path: "/metrics", capability: "fleet.read", summary: "Prometheus text", bodyBytesMax: 0, replies: { 200: { what: "Metrics", type: "text/plain" } }, errors: ["unauthenticated"] },
+      {
+        method: "GET",
+        path: "/metrics",
+        capability: "fleet.read",
+        summary: "Prometheus text",
+        bodyBytesMax: 0,
+        replies: { 200: { what: "Metrics", type: "text/plain" } },
+        errors: ["unauthenticated"],
+      },
       async () => new Response(metricsText(care.metrics()), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } }),
     ),
   ];

@@ -7,7 +7,7 @@ const guardOf = (changes: Partial<HubSettings>) => new Guard({ ...HUB_DEFAULTS, 
 const request = (headers: Record<string, string> = {}) => new Request("http://hub.test/healthz", { headers: { host: "hub.test", ...headers } });
 const peer = (address: string) => ({ address, hold: () => {} });
 
-test.each([
+test.each<[string, "denied" | undefined]>([
   ["127.0.0.1", undefined],
   ["::1", undefined],
   ["192.0.2.1", undefined],
@@ -29,7 +29,11 @@ test("hosts that were right are remembered, in bounded number, and wrong ones ne
   for (let n = 0; n < 500; n += 1) expect(guard.isOneHost(request({ host: `h${n}.test` }))).toBe(true);
   for (let n = 0; n < 3; n += 1) expect(guard.isOneHost(request({ host: "a, b" }))).toBe(false);
   expect(["a:80", "[::1]:8443", "192.0.2.1"].every((host) => guard.isOneHost(request({ host })))).toBe(true);
-  expect(["a:", "a:x", "[::1", "a b", "a/b", "é"].some((host) => guard.isOneHost(new Proxy(request(), { get: (_, name) => (name === "headers" ? { get: () => host } : undefined) })))).toBe(false);
+  expect(
+    ["a:", "a:x", "[::1", "a b", "a/b", "é"].some((host) =>
+      guard.isOneHost(new Proxy(request(), { get: (_, name) => (name === "headers" ? { get: () => host } : undefined) })),
+    ),
+  ).toBe(false);
 });
 
 test("a path is what stands between authority and query", () => {

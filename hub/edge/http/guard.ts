@@ -37,7 +37,10 @@ export class Guard {
     this.#settings = settings;
     this.#clock = clock;
     this.#isFenced = settings.tls.use === "none" && !isLoopback(settings.listen.address);
-    this.#requests = new Limiter({ each: ratePerSecond(requestsPerSecondPerAddress, requestsPerSecondPerAddress * 4), total: ratePerSecond(requestsPerSecondPerAddress * STRANGERS) });
+    this.#requests = new Limiter({
+      each: ratePerSecond(requestsPerSecondPerAddress, requestsPerSecondPerAddress * 4),
+      total: ratePerSecond(requestsPerSecondPerAddress * STRANGERS),
+    });
     this.#refusals = new Limiter({ each: ratePerMinute(refusalsPerMinutePerAddress), total: ratePerMinute(refusalsPerMinutePerAddress * STRANGERS) });
     this.#enroll = new Limiter({ each: ratePerMinute(enrollPerMinutePerAddress), total: ratePerSecond(enrollPerSecond, enrollPerSecond * 4) });
   }
@@ -76,7 +79,8 @@ export class Guard {
   check(request: Request, peer: Peer): Fault | undefined {
     if (!this.isOneHost(request)) return new Fault("bad_request", "Cannot answer: the request must name one host");
     if (!METHODS.includes(request.method)) return new Fault("method_not_allowed", `Cannot answer: ${request.method.slice(0, 16)} is not a method of this hub`);
-    if (OVERRIDES.some((header) => request.headers.has(header))) return new Fault("bad_request", "Cannot answer: a header asks for another method or path than the request line");
+    if (OVERRIDES.some((header) => request.headers.has(header)))
+      return new Fault("bad_request", "Cannot answer: a header asks for another method or path than the request line");
     if (!isPlainPath(pathOf(request.url))) return new Fault("not_found", "Cannot answer: there is no such path");
     return this.checkPeer(peer);
   }
@@ -96,7 +100,9 @@ export class Guard {
     if (!this.#isFenced) return undefined;
     const { trustedProxies } = this.#settings;
     const address = plainAddress(peer.address) ?? peer.address;
-    return isLoopback(address) || isTrusted(address, trustedProxies) ? undefined : new Fault("denied", "Cannot answer: this hub speaks plain HTTP to its proxy only");
+    return isLoopback(address) || isTrusted(address, trustedProxies)
+      ? undefined
+      : new Fault("denied", "Cannot answer: this hub speaks plain HTTP to its proxy only");
   }
 }
 

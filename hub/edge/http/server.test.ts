@@ -7,7 +7,8 @@ import { type TestHub, testHub } from "../../../shared/sim/test-hub.ts";
 import { SYNC_PATH } from "./server.ts";
 
 const PEER = { address: "192.0.2.7", hold: () => {} };
-const raw = (hub: TestHub, path: string, init: RequestInit & { headers?: Record<string, string> } = {}) => hub.handle(new Request(`http://hub.test${path}`, { ...init, headers: { host: "hub.test", ...init.headers } }), PEER);
+const raw = (hub: TestHub, path: string, init: Omit<RequestInit, "headers"> & { readonly headers?: Record<string, string> } = {}) =>
+  hub.handle(new Request(`http://hub.test${path}`, { ...init, headers: { host: "hub.test", ...init.headers } }), PEER);
 
 test("errors are problem details with a stable code, a sentence and the right headers", async () => {
   using hub = await testHub();
@@ -46,7 +47,19 @@ test.each(["x-http-method-override", "x-http-method", "x-method-override", "x-or
   expect((await raw(hub, "/healthz", { headers: { [header]: "DELETE" } })).status).toBe(400);
 });
 
-test.each(["/healthz/", "//healthz", "/HEALTHZ", "/healthz%2f", "/%68ealthz", "/healthz;x=1", "/api/v1//hosts", "/api/v1/hosts/", "/api/v1/hosts%00", "/nothing", "/agent/v1/sync/"])("attack 52: %s is no path of this hub", async (path) => {
+test.each([
+  "/healthz/",
+  "//healthz",
+  "/HEALTHZ",
+  "/healthz%2f",
+  "/%68ealthz",
+  "/healthz;x=1",
+  "/api/v1//hosts",
+  "/api/v1/hosts/",
+  "/api/v1/hosts%00",
+  "/nothing",
+  "/agent/v1/sync/",
+])("attack 52: %s is no path of this hub", async (path) => {
   using hub = await testHub();
   const reply = await raw(hub, path);
   expect([reply.status, problem.parse(await reply.json()).code]).toEqual([404, "not_found"]);
@@ -62,7 +75,11 @@ test.each([
   using hub = await testHub();
   const box = await new TestBox(hub, "web-1").enroll();
   expect((await raw(hub, "/healthz", { headers: { host } })).status).toBe(400);
-  const sync = { method: "POST", headers: { host, authorization: `Bearer ${box.credential}`, "content-type": "application/json" }, body: JSON.stringify({ ...box.says, wait_ms: 0, outbox: [] }) };
+  const sync = {
+    method: "POST",
+    headers: { host, authorization: `Bearer ${box.credential}`, "content-type": "application/json" },
+    body: JSON.stringify({ ...box.says, wait_ms: 0, outbox: [] }),
+  };
   expect((await raw(hub, SYNC_PATH, sync)).status).toBe(400);
 });
 
@@ -73,7 +90,14 @@ test("attack 49: every route refuses a body above its own bound by its announced
   for (const route of hub.routes) {
     const token = route.capability === "agent" ? box.credential : admin;
     const path = route.path.replaceAll("{sha256}", "0".repeat(64)).replaceAll(/\{[a-z_]+\}/g, "x");
-    const init = { method: route.method, headers: { authorization: `Bearer ${token}`, "content-type": route.bodyForm === undefined ? "application/json" : "application/octet-stream", "content-length": String(route.bodyBytesMax + 1) } };
+    const init = {
+      method: route.method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        "content-type": route.bodyForm === undefined ? "application/json" : "application/octet-stream",
+        "content-length": String(route.bodyBytesMax + 1),
+      },
+    };
     const reply = await raw(hub, path, init);
     expect([`${route.method} ${route.path}`, reply.status]).toEqual([`${route.method} ${route.path}`, route.bodyBytesMax === 0 ? 400 : 413]);
   }
@@ -119,7 +143,19 @@ test("attack 55: what the hub counts is for operators; what it says to strangers
 
 test("a handler that fails by itself says nothing of why, and the log has the cause", async () => {
   using hub = await testHub({
-    routes: () => [{ method: "GET", path: "/broken", capability: "open", summary: "", bodyBytesMax: 0, replies: {}, bodySchema: undefined, querySchema: undefined, handle: () => Promise.reject(new Error("/etc/shadow")) }],
+    routes: () => [
+      {
+        method: "GET",
+        path: "/broken",
+        capability: "open",
+        summary: "",
+        bodyBytesMax: 0,
+        replies: {},
+        bodySchema: undefined,
+        querySchema: undefined,
+        handle: () => Promise.reject(new Error("/etc/shadow")),
+      },
+    ],
   });
   const reply = await hub.ask("GET", "/broken");
   expect([reply.status, reply.json.code, reply.text.includes("shadow")]).toEqual([500, "internal", false]);
@@ -156,9 +192,21 @@ const wire = (port: number, text: string): Promise<string> =>
   });
 
 test.each([
-  ["a length and chunks", "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ["400", "closed"]],
-  ["two lengths", "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", ["400", "closed"]],
-  ["one length twice", "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", ["400", "closed"]],
+  [
+    "a length and chunks",
+    "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ["400", "closed"],
+  ],
+  [
+    "two lengths",
+    "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+    ["400", "closed"],
+  ],
+  [
+    "one length twice",
+    "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    ["400", "closed"],
+  ],
   ["a signed length", "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nContent-Length: +2\r\n\r\n{}", ["400", "closed"]],
   ["a hex length", "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nContent-Length: 0x2\r\n\r\n{}", ["400", "closed"]],
   ["another coding", "POST /enroll/v1/requests HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", ["400", "501", "closed"]],
@@ -169,11 +217,17 @@ test.each([
   ["HEAD", "HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n", ["405"]],
   ["TRACE", "TRACE /healthz HTTP/1.1\r\nHost: a\r\n\r\n", ["405"]],
   ["an encoded slash", "GET /healthz%2f HTTP/1.1\r\nHost: a\r\n\r\n", ["404"]],
-  ["a body above every bound", "POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n", ["413", "closed"]],
+  [
+    "a body above every bound",
+    "POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n",
+    ["413", "closed"],
+  ],
   ["nothing wrong", "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", ["200"]],
 ])("attack 46, 47, 52 on a socket: %s", async (_what, text, allowed) => {
   using hub = await testHub();
-  const listener = await realNet().serve("test", { on: "tcp", address: "127.0.0.1", port: 0, bodyBytesMax: 1024 ** 2 }, (request, peer) => hub.handle(request, peer));
+  const listener = await realNet().serve("test", { on: "tcp", address: "127.0.0.1", port: 0, bodyBytesMax: 1024 ** 2 }, (request, peer) =>
+    hub.handle(request, peer),
+  );
   try {
     expect(allowed).toContain(await wire(listener.port, text));
   } finally {

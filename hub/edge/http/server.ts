@@ -82,7 +82,11 @@ function routed(hub: Hub, guard: Guard, routes: readonly Route[], counts: HubSer
     });
   }
   for (const [path, allowed] of methods) {
-    app.all(honoPath(path), (context) => faultReply(new Fault("method_not_allowed", `Cannot answer: this path takes ${allowed.join(", ")}, not ${context.req.method}`), { allow: allowed.join(", ") }));
+    app.all(honoPath(path), (context) =>
+      faultReply(new Fault("method_not_allowed", `Cannot answer: this path takes ${allowed.join(", ")}, not ${context.req.method}`), {
+        allow: allowed.join(", "),
+      }),
+    );
   }
   app.notFound((context) => {
     const wait = guard.countRefusal(context.env.address);
@@ -149,4 +153,5 @@ function refuseAbove(waitMs: number): void {
   if (waitMs > 0) throw tooMany(waitMs);
 }
 
-const tooMany = (waitMs: number): Fault => new Fault("rate_limited", "Cannot answer: too many requests from this address", { facts: { retry_after_ms: waitMs } });
+const tooMany = (waitMs: number): Fault =>
+  new Fault("rate_limited", "Cannot answer: too many requests from this address", { facts: { retry_after_ms: waitMs } });

@@ -67,7 +67,13 @@ async function tlsOf(world: World, settings: HubSettings): Promise<TlsFiles | un
 }
 
 function listenOf({ listen }: HubSettings, tls: TlsFiles | undefined, bodyBytesMax: number): Listen {
-  return { on: "tcp", address: listen.address, port: listen.port, bodyBytesMax, ...(tls === undefined ? {} : { tls: { certPem: tls.certPem, keyPem: tls.keyPem } }) };
+  return {
+    on: "tcp",
+    address: listen.address,
+    port: listen.port,
+    bodyBytesMax,
+    ...(tls === undefined ? {} : { tls: { certPem: tls.certPem, keyPem: tls.keyPem } }),
+  };
 }
 
 function announce(world: World, settings: HubSettings, { hub }: Agents, listener: Listener, tls: TlsFiles | undefined): void {
@@ -102,7 +108,12 @@ function metricsOf(agents: Agents | undefined, server: HubServer): readonly Metr
     { name: "felhom_hub_syncs_total", help: "Syncs by outcome.", type: "counter", samples: syncs },
     { name: "felhom_hub_held_syncs", help: "Syncs held now.", type: "gauge", samples: [{ value: hub.courier.held }] },
     { name: "felhom_hub_requests_total", help: "Other requests.", type: "counter", samples: [{ value: server.counts.requests }] },
-    { name: "felhom_hub_request_failures_total", help: "Requests that failed by the hub's own fault.", type: "counter", samples: [{ value: server.counts.failures }] },
+    {
+      name: "felhom_hub_request_failures_total",
+      help: "Requests that failed by the hub's own fault.",
+      type: "counter",
+      samples: [{ value: server.counts.failures }],
+    },
     { name: "felhom_hub_rate_limited_total", help: "Requests refused by a rate.", type: "counter", samples: refused },
     { name: "felhom_resident_memory_bytes", help: "Resident memory.", type: "gauge", samples: [{ value: hub.world.self.rssBytes() }] },
   ];

@@ -4,7 +4,14 @@ import { type TestHub, testHub } from "../../../shared/sim/test-hub.ts";
 import { LivenessCheck } from "./check.ts";
 
 const contacts = (hub: TestHub): Promise<readonly string[]> =>
-  hub.hub.store.read((db) => db.all<{ kind: string; host_name: string }>("test", "SELECT kind, host_name FROM events WHERE kind IN ('host.stale', 'host.down', 'host.recovered') ORDER BY seq").map((row) => `${row.host_name} ${row.kind.slice(5)}`));
+  hub.hub.store.read((db) =>
+    db
+      .all<{ kind: string; host_name: string }>(
+        "test",
+        "SELECT kind, host_name FROM events WHERE kind IN ('host.stale', 'host.down', 'host.recovered') ORDER BY seq",
+      )
+      .map((row) => `${row.host_name} ${row.kind.slice(5)}`),
+  );
 
 /** Time passes with a check every 15 seconds, as the service makes them. */
 async function pass(hub: TestHub, check: LivenessCheck, ms: number): Promise<void> {
@@ -104,7 +111,14 @@ test("last contact survives a restart, with what the box held", async () => {
   await hub.agents.lastSeen.flush();
   await hub.world.clock.advance(60_000);
   await hub.restart();
-  expect(hub.hub.hosts.get(box.keys.hostId)).toMatchObject({ contact: "up", haveRoot: 1, haveCert: 1, bootId: "boot-1", address: "192.0.2.7", seenWallMs: seen });
+  expect(hub.hub.hosts.get(box.keys.hostId)).toMatchObject({
+    contact: "up",
+    haveRoot: 1,
+    haveCert: 1,
+    bootId: "boot-1",
+    address: "192.0.2.7",
+    seenWallMs: seen,
+  });
 });
 
 test("a check touches the silent ones and nobody else", async () => {

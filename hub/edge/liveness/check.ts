@@ -39,7 +39,12 @@ export class LivenessCheck {
           if (entry.inList !== list || silentMs(entry.seenMonoMs, this.#since, nowMono) === 0) continue;
           storeContact(tx.db, entry.hostId, contact, nowMs);
           const host = { hostId: entry.hostId, name: entry.name };
-          appendEvent(tx.db, { at: nowMs, kind: contact === "down" ? "host.down" : "host.stale", host, data: { last_seen_at: entry.seenWallMs === 0 ? null : entry.seenWallMs } });
+          appendEvent(tx.db, {
+            at: nowMs,
+            kind: contact === "down" ? "host.down" : "host.stale",
+            host,
+            data: { last_seen_at: entry.seenWallMs === 0 ? null : entry.seenWallMs },
+          });
           tx.afterCommit(() => this.#hub.hosts.setContact(entry, contact, nowMs));
         }
       });

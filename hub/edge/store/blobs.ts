@@ -9,7 +9,10 @@ export interface BlobRow {
 
 /** Inside a transaction. False when it was known. */
 export function insertBlob(db: Database, blob: BlobRow): boolean {
-  return db.run("blobs.insert", "INSERT INTO blobs (sha256, size, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", blob.sha256, blob.size, blob.created_at).changes > 0;
+  return (
+    db.run("blobs.insert", "INSERT INTO blobs (sha256, size, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", blob.sha256, blob.size, blob.created_at)
+      .changes > 0
+  );
 }
 
 export function findBlob(db: Database, sha256: string): BlobRow | undefined {

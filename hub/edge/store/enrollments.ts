@@ -48,7 +48,12 @@ export function countPendingEnrollments(db: Database): number {
 }
 
 /** Oldest first, after `(createdAt, requestId)`. */
-export function listEnrollments(db: Database, state: EnrollmentState, after: { readonly createdAt: number; readonly requestId: string }, limit: number): readonly EnrollmentRow[] {
+export function listEnrollments(
+  db: Database,
+  state: EnrollmentState,
+  after: { readonly createdAt: number; readonly requestId: string },
+  limit: number,
+): readonly EnrollmentRow[] {
   return db.all<EnrollmentRow>(
     "enrollments.list",
     "SELECT * FROM enrollments WHERE state = ? AND (created_at, request_id) > (?, ?) ORDER BY created_at, request_id LIMIT ?",
@@ -90,7 +95,16 @@ export function insertEnrollment(db: Database, enrollment: EnrollmentRow): void 
 
 /** Inside a transaction: the same key asks again, with the statement it makes now. */
 export function renewEnrollment(db: Database, requestId: string, said: Pick<EnrollmentRow, "name" | "box_key" | "statement" | "signature" | "address">): void {
-  db.run("enrollments.renew", "UPDATE enrollments SET name = ?, box_key = ?, statement = ?, signature = ?, address = ? WHERE request_id = ? AND state = 'pending'", said.name, said.box_key, said.statement, said.signature, said.address, requestId);
+  db.run(
+    "enrollments.renew",
+    "UPDATE enrollments SET name = ?, box_key = ?, statement = ?, signature = ?, address = ? WHERE request_id = ? AND state = 'pending'",
+    said.name,
+    said.box_key,
+    said.statement,
+    said.signature,
+    said.address,
+    requestId,
+  );
 }
 
 export type Decision =
@@ -121,5 +135,10 @@ export function forgetSealedCredential(db: Database, credentialSha256: string, h
 
 /** Inside a transaction: with its host. */
 export function revokeEnrollments(db: Database, hostId: string, nowMs: number): void {
-  db.run("enrollments.revoke", "UPDATE enrollments SET state = 'revoked', decided_at = ?, sealed_credential = NULL WHERE host_id = ? AND state IN ('pending', 'approved')", nowMs, hostId);
+  db.run(
+    "enrollments.revoke",
+    "UPDATE enrollments SET state = 'revoked', decided_at = ?, sealed_credential = NULL WHERE host_id = ? AND state IN ('pending', 'approved')",
+    nowMs,
+    hostId,
+  );
 }

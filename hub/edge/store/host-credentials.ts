@@ -23,7 +23,13 @@ export interface HostCredentialRow {
 /** Inside a transaction. Another one that was never used makes room: at most two per host. */
 export function insertHostCredential(db: Database, credential: Omit<HostCredentialRow, "confirmed_at">): void {
   db.run("host-credentials.insert", "DELETE FROM host_credentials WHERE host_id = ? AND confirmed_at IS NULL", credential.host_id);
-  db.run("host-credentials.insert", "INSERT INTO host_credentials (sha256, host_id, created_at) VALUES (?, ?, ?)", credential.sha256, credential.host_id, credential.created_at);
+  db.run(
+    "host-credentials.insert",
+    "INSERT INTO host_credentials (sha256, host_id, created_at) VALUES (?, ?, ?)",
+    credential.sha256,
+    credential.host_id,
+    credential.created_at,
+  );
 }
 
 /** Inside a transaction: it was used, so the others of this host end. */
@@ -34,5 +40,10 @@ export function confirmHostCredential(db: Database, sha256: string, hostId: stri
 
 /** In order, for loading the table at start. */
 export function hostCredentialsAfter(db: Database, sha256: string, limit: number): readonly HostCredentialRow[] {
-  return db.all<HostCredentialRow>("host-credentials.load", "SELECT sha256, host_id, created_at, confirmed_at FROM host_credentials WHERE sha256 > ? ORDER BY sha256 LIMIT ?", sha256, limit);
+  return db.all<HostCredentialRow>(
+    "host-credentials.load",
+    "SELECT sha256, host_id, created_at, confirmed_at FROM host_credentials WHERE sha256 > ? ORDER BY sha256 LIMIT ?",
+    sha256,
+    limit,
+  );
 }

@@ -40,7 +40,21 @@ export interface HostRow {
   readonly contact_since: number;
 }
 
-export type NewHost = Pick<HostRow, "host_id" | "name" | "labels" | "signing_key" | "box_key" | "cert_serial" | "host_cert" | "grant_envelope" | "admission" | "created_at" | "spec_generation" | "spec">;
+export type NewHost = Pick<
+  HostRow,
+  | "host_id"
+  | "name"
+  | "labels"
+  | "signing_key"
+  | "box_key"
+  | "cert_serial"
+  | "host_cert"
+  | "grant_envelope"
+  | "admission"
+  | "created_at"
+  | "spec_generation"
+  | "spec"
+>;
 
 /** Inside a transaction. A host that is there gets the new documents and keeps its spec, contact and outbox position. */
 export function putHost(db: Database, host: NewHost): void {
@@ -92,13 +106,28 @@ export function replaceCertificate(db: Database, host: Pick<HostRow, "host_id" |
 /** Inside a transaction: compare and set on the generation. False when it has moved on. */
 export function replaceSpec(db: Database, hostId: string, expectedGeneration: number, next: { readonly generation: number; readonly spec: string }): boolean {
   return (
-    db.run("hosts.spec", "UPDATE hosts SET spec_generation = ?, spec = ? WHERE host_id = ? AND spec_generation = ? AND state = 'active'", next.generation, next.spec, hostId, expectedGeneration).changes > 0
+    db.run(
+      "hosts.spec",
+      "UPDATE hosts SET spec_generation = ?, spec = ? WHERE host_id = ? AND spec_generation = ? AND state = 'active'",
+      next.generation,
+      next.spec,
+      hostId,
+      expectedGeneration,
+    ).changes > 0
   );
 }
 
 /** Inside a transaction. False when there is no such active host. */
 export function markRevoked(db: Database, hostId: string, reason: string | undefined, nowMs: number): boolean {
-  return db.run("hosts.revoke", "UPDATE hosts SET state = 'revoked', revoked_at = ?, revoke_reason = ? WHERE host_id = ? AND state = 'active'", nowMs, reason ?? null, hostId).changes > 0;
+  return (
+    db.run(
+      "hosts.revoke",
+      "UPDATE hosts SET state = 'revoked', revoked_at = ?, revoke_reason = ? WHERE host_id = ? AND state = 'active'",
+      nowMs,
+      reason ?? null,
+      hostId,
+    ).changes > 0
+  );
 }
 
 export function storeAckedSeq(db: Database, hostId: string, ackedSeq: number): void {
@@ -109,7 +138,22 @@ export function storeContact(db: Database, hostId: string, contact: Contact, sin
   db.run("hosts.contact", "UPDATE hosts SET contact = ?, contact_since = ? WHERE host_id = ?", contact, sinceMs, hostId);
 }
 
-export type Seen = Pick<HostRow, "host_id" | "boot_id" | "boot_id_before" | "run" | "agent_version" | "address" | "have_root" | "have_cert" | "have_bundle" | "have_spec" | "last_seen_at" | "contact" | "contact_since">;
+export type Seen = Pick<
+  HostRow,
+  | "host_id"
+  | "boot_id"
+  | "boot_id_before"
+  | "run"
+  | "agent_version"
+  | "address"
+  | "have_root"
+  | "have_cert"
+  | "have_bundle"
+  | "have_spec"
+  | "last_seen_at"
+  | "contact"
+  | "contact_since"
+>;
 
 /** Inside a transaction. */
 export function storeSeen(db: Database, seen: Seen): void {

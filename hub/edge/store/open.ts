@@ -13,7 +13,11 @@ import { openedStore, type Store } from "./store.ts";
 
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "agents", statements: AGENT_TABLES },
-  { version: 2, name: "operators", statements: [...ROOT_TABLES, ...EVENT_TABLES, ...AUDIT_TABLES, ...BUNDLE_TABLES, ...GRANT_TABLES, ...CREDENTIAL_TABLES, ...IDEMPOTENCY_TABLES] },
+  {
+    version: 2,
+    name: "operators",
+    statements: [...ROOT_TABLES, ...EVENT_TABLES, ...AUDIT_TABLES, ...BUNDLE_TABLES, ...GRANT_TABLES, ...CREDENTIAL_TABLES, ...IDEMPOTENCY_TABLES],
+  },
 ];
 
 export const databasePath = (dataDir: string): string => `${dataDir}/hub.db`;

@@ -71,7 +71,12 @@ export function putNewestReport(db: Database, row: NewestReport): boolean {
 }
 
 export function newestReport(db: Database, hostId: string, kind: ReportKind): NewestReport | undefined {
-  return db.get<NewestReport>("reports.find-newest", "SELECT host_id, kind, received_at, created_at, verified, summary, envelope FROM newest_reports WHERE host_id = ? AND kind = ?", hostId, kind);
+  return db.get<NewestReport>(
+    "reports.find-newest",
+    "SELECT host_id, kind, received_at, created_at, verified, summary, envelope FROM newest_reports WHERE host_id = ? AND kind = ?",
+    hostId,
+    kind,
+  );
 }
 
 /** Newest first. */

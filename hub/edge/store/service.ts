@@ -11,7 +11,12 @@ import { appendEvent } from "./events.ts";
 import { openStore } from "./open.ts";
 import type { Store } from "./store.ts";
 
-export function storeService<T>(world: World, settings: HubSettings, opened: Slot<T>, build: (world: World, settings: HubSettings, store: Store) => Promise<T>): Service {
+export function storeService<T>(
+  world: World,
+  settings: HubSettings,
+  opened: Slot<T>,
+  build: (world: World, settings: HubSettings, store: Store) => Promise<T>,
+): Service {
   const current = new Map<"store", Store>();
   return {
     name: "store",

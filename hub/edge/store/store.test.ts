@@ -16,7 +16,9 @@ const eagerWorld = () => testWorld({ clock: new EagerClock() });
 test("writes that wait together share a commit; each is durable when it resolves", async () => {
   using world = eagerWorld();
   const store = openStore(world, world.dir);
-  await Promise.all(Array.from({ length: 100 }, (_, n) => store.write("test", ({ db }) => db.run("test", "INSERT INTO meta (name, value) VALUES (?, '1')", `n${n}`))));
+  await Promise.all(
+    Array.from({ length: 100 }, (_, n) => store.write("test", ({ db }) => db.run("test", "INSERT INTO meta (name, value) VALUES (?, '1')", `n${n}`))),
+  );
   expect(store.counts()).toMatchObject({ writes: 100, commits: 1 });
   const other = realDatabases.open("test", databasePath(world.dir), { migrations: MIGRATIONS, readonly: true });
   expect(other.get("test", "SELECT count(*) AS count FROM meta")).toEqual({ count: 100 });
@@ -66,12 +68,14 @@ test("H04: when the disk fails a commit, everybody in it is told, effects do not
   };
   const store = openStore({ ...world, databases }, world.dir);
   let effects = 0;
-  const writes = [1, 2].map(() => store.write("test", ({ db, afterCommit }) => {
-    afterCommit(() => {
-      effects += 1;
-    });
-    writeMeta(db, "write_probe", "1");
-  }));
+  const writes = [1, 2].map(() =>
+    store.write("test", ({ db, afterCommit }) => {
+      afterCommit(() => {
+        effects += 1;
+      });
+      writeMeta(db, "write_probe", "1");
+    }),
+  );
   expect((await Promise.allSettled(writes)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   expect(effects).toBe(0);
   expect(store.health().is).toBe("failed");

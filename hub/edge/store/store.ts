@@ -16,7 +16,7 @@ import type { World } from "../../../shared/ports/world.ts";
 /** Inside a write: the database, and what is to happen once (and only if) the write is durable. */
 export interface Tx {
   readonly db: Database;
-  afterCommit(effect: () => void): void;
+  readonly afterCommit: (effect: () => void) => void;
 }
 
 export interface Store {

@@ -86,7 +86,7 @@ export class Courier {
     for (const slot of due) {
       const entries = this.#wheel.get(slot);
       if (entries === undefined) continue;
-      for (const entry of [...entries]) this.release(entry, "waited");
+      for (const entry of entries) this.release(entry, "waited");
       this.#wheel.delete(slot);
     }
   }
@@ -94,7 +94,7 @@ export class Courier {
   /** The hub stops: everybody is told to come back, each a little later than the one before. */
   stop(): void {
     this.#stopping = true;
-    for (const slot of this.#wheel.values()) for (const entry of [...slot]) this.release(entry, "stopping");
+    for (const slot of this.#wheel.values()) for (const entry of slot) this.release(entry, "stopping");
     this.#wheel.clear();
   }
 

@@ -54,7 +54,13 @@ async function takeCertificate(hub: Hub, entry: HostEntry, envelope: Envelope): 
     const host = findHost(tx.db, entry.hostId);
     const isMine = host !== undefined && identity.hostId === host.host_id && spellKey(identity.boxKey) === host.box_key;
     if (!isMine) return;
-    const row = { host_id: host.host_id, name: identity.name, labels: JSON.stringify(identity.labels), cert_serial: identity.serial, host_cert: JSON.stringify(envelope) };
+    const row = {
+      host_id: host.host_id,
+      name: identity.name,
+      labels: JSON.stringify(identity.labels),
+      cert_serial: identity.serial,
+      host_cert: JSON.stringify(envelope),
+    };
     if (!replaceCertificate(tx.db, row)) return;
     note(hub, tx.db, entry, { what: "host-cert", serial: identity.serial });
     tx.afterCommit(() => hub.hosts.certificateTaken(host.host_id, { serial: identity.serial, name: identity.name }));

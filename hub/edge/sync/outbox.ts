@@ -4,6 +4,8 @@
  * was shown, its events keep to one kind, and a signature that does not verify is stored as such and changes nothing that is shown
  * as verified.
  */
+import { unreachable } from "../../../shared/core/assert.ts";
+import { Fault } from "../../../shared/core/fault.ts";
 import { fromBase64url } from "../../../shared/core/bytes.ts";
 import { isFleetId, isHostId } from "../../../shared/core/ids.ts";
 import type { Envelope } from "../../../shared/protocol/fields.ts";
@@ -65,25 +67,48 @@ function storeItem(hub: Hub, tx: Tx, host: HostRow, item: OutboxItem, nowMs: num
       appendEvent(tx.db, { at: nowMs, kind: "agent.event", host: { hostId: host.host_id, name: host.name }, data: item.body });
       return;
     case "return":
-      insertReport(tx.db, { host_id: host.host_id, kind: "return", seq: item.seq, received_at: nowMs, created_at: nowMs, verified: 0, summary: "{}", envelope: textOf(item.body) });
+      insertReport(tx.db, {
+        host_id: host.host_id,
+        kind: "return",
+        seq: item.seq,
+        received_at: nowMs,
+        created_at: nowMs,
+        verified: 0,
+        summary: "{}",
+        envelope: textOf(item.body),
+      });
       return;
     case "facts":
     case "report":
       storeReport(hub, tx, host, item, nowMs);
       return;
+    case "op-log":
+      // Room in the wire for what comes with ops. What is not stored must not be acknowledged: the batch is refused, and the box keeps the row.
+      throw new Fault("bad_request", "Cannot take this outbox: this hub keeps no log of ops yet", { facts: { seq: item.seq } });
+    default:
+      unreachable(item);
   }
 }
 
 function storeReport(hub: Hub, tx: Tx, host: HostRow, item: Extract<OutboxItem, { kind: "report" | "facts" }>, nowMs: number): void {
   const identity = identityOf(hub, host);
   const read = readReport(item, identity);
-  const row = { host_id: host.host_id, kind: item.kind, received_at: nowMs, created_at: read.createdAt ?? nowMs, verified: read.createdAt === undefined ? 0 : 1, summary: JSON.stringify(read.summary ?? {}), envelope: textOf(item.body) };
+  const row = {
+    host_id: host.host_id,
+    kind: item.kind,
+    received_at: nowMs,
+    created_at: read.createdAt ?? nowMs,
+    verified: read.createdAt === undefined ? 0 : 1,
+    summary: JSON.stringify(read.summary ?? {}),
+    envelope: textOf(item.body),
+  };
   const before = item.kind === "report" ? newestReport(tx.db, host.host_id, "report") : undefined;
   insertReport(tx.db, { ...row, seq: item.seq });
   const isNewest = putNewestReport(tx.db, row);
   if (!isNewest || read.summary === undefined) return;
   const known = before === undefined || before.verified === 0 ? undefined : summaryOf(before.summary);
-  for (const event of reportEvents(known, read.summary)) appendEvent(tx.db, { at: nowMs, kind: event.kind, host: { hostId: host.host_id, name: host.name }, data: event.data });
+  for (const event of reportEvents(known, read.summary))
+    appendEvent(tx.db, { at: nowMs, kind: event.kind, host: { hostId: host.host_id, name: host.name }, data: event.data });
 }
 
 interface ReadReport {

@@ -82,21 +82,32 @@ export class Replies {
     const parts = [headText(entry, hub.fleet.epoch, extras)];
     const bundle = have.bundle < newest.bundle ? await this.#bundleText(hub, newest.bundle) : undefined;
     await hub.store.read((db) => {
-      if (have.root < newest.root) parts.push(`"roots":[${listRoots(db, have.root, ROOTS_PER_REPLY_MAX).map((row) => row.envelope).join(",")}]`);
+      if (have.root < newest.root)
+        parts.push(
+          `"roots":[${listRoots(db, have.root, ROOTS_PER_REPLY_MAX)
+            .map((row) => row.envelope)
+            .join(",")}]`,
+        );
       parts.push(...ownDocuments(db, entry, have, newest));
     });
     if (bundle !== undefined) parts.push(`"bundle":${bundle}`);
-    entry.told = { newest, times: entry.told !== undefined && sameNewest(entry.told.newest, newest) ? entry.told.times + 1 : 1, monoMs: hub.world.clock.monoMs() };
+    entry.told = {
+      newest,
+      times: entry.told !== undefined && sameNewest(entry.told.newest, newest) ? entry.told.times + 1 : 1,
+      monoMs: hub.world.clock.monoMs(),
+    };
     const text = `{${parts.join(",")}}`;
     return msgpack ? asMsgpack(text) : new Response(text, { headers: JSON_HEADERS });
   }
 
   #bundleText(hub: Hub, version: number): Promise<string> {
     if (this.#bundle?.version === version) return this.#bundle.text;
-    const text = hub.store.read((db) => findBundle(db, version)).then((row) => {
-      if (row === undefined) throw new Fault("db_failed", `Cannot read bundle ${version}: it is not in the database`);
-      return row.envelope;
-    });
+    const text = hub.store
+      .read((db) => findBundle(db, version))
+      .then((row) => {
+        if (row === undefined) throw new Fault("db_failed", `Cannot read bundle ${version}: it is not in the database`);
+        return row.envelope;
+      });
     this.#bundle = { version, text };
     text.catch(() => {
       this.#bundle = undefined;

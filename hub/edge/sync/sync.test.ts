@@ -8,7 +8,8 @@ import { type Reply, type TestHub, testHub } from "../../../shared/sim/test-hub.
 import { Fault } from "../../../shared/core/fault.ts";
 import { realDatabases } from "../../../shared/edge/databases.ts";
 
-const eventKinds = (hub: TestHub): Promise<readonly string[]> => hub.hub.store.read((db) => db.all<{ kind: string }>("test", "SELECT kind FROM events ORDER BY seq").map(({ kind }) => kind));
+const eventKinds = (hub: TestHub): Promise<readonly string[]> =>
+  hub.hub.store.read((db) => db.all<{ kind: string }>("test", "SELECT kind FROM events ORDER BY seq").map(({ kind }) => kind));
 const turns = async (count = 5): Promise<void> => {
   for (let at = 0; at < count; at += 1) await new Promise((resolve) => setImmediate(resolve));
 };
@@ -142,13 +143,20 @@ test("a box that refuses what it is given is not given it again at every turn", 
 test("a report is durable before it is acknowledged, once, and shows as verified", async () => {
   using hub = await testHub();
   const box = await new TestBox(hub, "web-1").enroll();
-  const outbox = [reportItem(1, box.report()), { seq: 2, kind: "facts" as const, body: box.facts({ os: "debian" }) }, { seq: 5, kind: "event" as const, body: { what: "started" } }];
+  const outbox = [
+    reportItem(1, box.report()),
+    { seq: 2, kind: "facts" as const, body: box.facts({ os: "debian" }) },
+    { seq: 5, kind: "event" as const, body: { what: "started" } },
+  ];
   expect((await box.sync({ outbox })).json.acked_seq).toBe(5);
   await hub.restart();
   // The answer was lost: the box says it all again.
   expect((await box.sync({ outbox })).json.acked_seq).toBe(5);
   const stored = await hub.hub.store.read((db) => db.all<{ kind: string; verified: number }>("test", "SELECT kind, verified FROM reports ORDER BY kind"));
-  expect(stored).toEqual([{ kind: "facts", verified: 1 }, { kind: "report", verified: 1 }]);
+  expect(stored).toEqual([
+    { kind: "facts", verified: 1 },
+    { kind: "report", verified: 1 },
+  ]);
   expect((await eventKinds(hub)).filter((kind) => kind === "agent.event")).toHaveLength(1);
   expect((await eventKinds(hub)).filter((kind) => kind === "host.converged")).toHaveLength(1);
 });
@@ -170,7 +178,9 @@ test("attack 72: what another host signed, or nobody, is kept as unverified and 
   await box.sync({ outbox: [reportItem(1, box.report({ bundle: 4 }))] });
   const forged = { ...thief.report({ host_id: box.keys.hostId, bundle: 9 }) };
   expect((await box.sync({ outbox: [reportItem(2, forged)] })).json.acked_seq).toBe(2);
-  const newest = await hub.hub.store.read((db) => db.get<{ verified: number; summary: string }>("test", "SELECT verified, summary FROM newest_reports WHERE kind = 'report'"));
+  const newest = await hub.hub.store.read((db) =>
+    db.get<{ verified: number; summary: string }>("test", "SELECT verified, summary FROM newest_reports WHERE kind = 'report'"),
+  );
   expect([newest?.verified, JSON.parse(newest?.summary ?? "{}").bundle]).toEqual([1, 4]);
   expect(await hub.hub.store.read((db) => db.get("test", "SELECT verified FROM reports WHERE seq = 2"))).toEqual({ verified: 0 });
 });
@@ -201,7 +211,21 @@ test("events are made of changes: a host that fails ten times has failed once", 
   const bad = { unchanged: 1, changed: 0, drifted: 0, failed: 2, skipped: 0, waiting: 0 };
   for (let seq = 1; seq <= 10; seq += 1) await box.sync({ outbox: [reportItem(seq, box.report({ counts: bad }))] });
   await box.sync({ outbox: [reportItem(11, box.report())] });
-  expect((await eventKinds(hub)).filter((kind) => kind.startsWith("host.") && kind !== "host.enroll-requested" && kind !== "host.approved")).toEqual(["host.failed", "host.converged"]);
+  expect((await eventKinds(hub)).filter((kind) => kind.startsWith("host.") && kind !== "host.enroll-requested" && kind !== "host.approved")).toEqual([
+    "host.failed",
+    "host.converged",
+  ]);
+});
+
+test("a row that this hub does not keep is refused, never acknowledged and dropped", async () => {
+  using hub = await testHub();
+  const box = await new TestBox(hub, "web-1").enroll();
+  const outbox = [
+    { seq: 1, kind: "event" as const, body: {} },
+    { seq: 2, kind: "op-log" as const, body: { entries: ["x"] } },
+  ];
+  expect((await box.sync({ outbox })).json.code).toBe("bad_request");
+  expect([(await box.sync()).json.acked_seq, (await eventKinds(hub)).includes("agent.event")]).toEqual([0, false]);
 });
 
 test("metrics are kept in memory only", async () => {
@@ -262,7 +286,9 @@ test("an offer that no operator signed is refused, and asked for again only afte
   const have = { root: 1, cert: 2, bundle: 3, spec: 1 };
   await box.sync({ have });
   const bundle = { ...hub.fleet.bundle(3, {}), signatures: thief.report().signatures };
-  expect(syncReply.parse((await box.sync({ have, offer: { roots: [], cert: hub.fleet.cert(thief.keys, { serial: 2 }), bundle } })).json).want_offer).toBeUndefined();
+  expect(
+    syncReply.parse((await box.sync({ have, offer: { roots: [], cert: hub.fleet.cert(thief.keys, { serial: 2 }), bundle } })).json).want_offer,
+  ).toBeUndefined();
   expect([hub.hub.fleet.bundleVersion, hub.hub.hosts.get(box.keys.hostId)?.certSerial]).toEqual([0, 1]);
   await hub.world.clock.advance(60_000);
   expect(syncReply.parse((await box.sync({ have })).json).want_offer).toBe(true);
@@ -303,14 +329,21 @@ test("attack 49: a sync above its bound is refused by its announced length, befo
   using hub = await testHub();
   const box = await new TestBox(hub, "web-1").enroll();
   let pulled = 0;
-  const body = new ReadableStream({
-    pull: (controller) => {
-      pulled += 1;
-      controller.enqueue(new Uint8Array(1024));
+  const body = new ReadableStream(
+    {
+      pull: (controller) => {
+        pulled += 1;
+        controller.enqueue(new Uint8Array(1024));
+      },
     },
-  }, { highWaterMark: 0 });
+    { highWaterMark: 0 },
+  );
   const headers = { host: "hub.test", authorization: `Bearer ${box.credential}`, "content-type": "application/json" };
-  const server = (extra: Record<string, string>, sent: ReadableStream) => hub.handle(new Request("http://hub.test/agent/v1/sync", { method: "POST", headers: { ...headers, ...extra }, body: sent }), { address: "192.0.2.7", hold: () => {} });
+  const server = (extra: Record<string, string>, sent: ReadableStream) =>
+    hub.handle(new Request("http://hub.test/agent/v1/sync", { method: "POST", headers: { ...headers, ...extra }, body: sent }), {
+      address: "192.0.2.7",
+      hold: () => {},
+    });
   const announced = await server({ "content-length": String(SYNC_REQUEST_BYTES_MAX + 1) }, body);
   expect([announced.status, pulled]).toEqual([413, 0]);
   const chunked = await server({}, body);
@@ -322,7 +355,10 @@ test.each([
   ["no JSON", "{"],
   ["an array", "[]"],
   ["text for a number", '{"v":"1"}'],
-  ["a wait that is too long", '{"v":1,"protocol":1,"host_id":"h-aaaaaaaaaaaaaaaa","boot_id":"b","run":1,"agent_version":"1","have":{"root":1,"cert":1,"bundle":0,"spec":1},"hub_epoch":1,"wait_ms":55001,"outbox":[]}'],
+  [
+    "a wait that is too long",
+    '{"v":1,"protocol":1,"host_id":"h-aaaaaaaaaaaaaaaa","boot_id":"b","run":1,"agent_version":"1","have":{"root":1,"cert":1,"bundle":0,"spec":1},"hub_epoch":1,"wait_ms":55001,"outbox":[]}',
+  ],
 ])("attack 53: a body that is %s is refused in words", async (_what, body) => {
   using hub = await testHub();
   const box = await new TestBox(hub, "web-1").enroll();
@@ -337,7 +373,12 @@ test("MessagePack is taken and given by content type; what nests too deep or nam
     hub.handle(
       new Request("http://hub.test/agent/v1/sync", {
         method: "POST",
-        headers: { host: "hub.test", authorization: `Bearer ${box.credential}`, "content-type": "application/msgpack", "content-length": String(bytes.byteLength) },
+        headers: {
+          host: "hub.test",
+          authorization: `Bearer ${box.credential}`,
+          "content-type": "application/msgpack",
+          "content-length": String(bytes.byteLength),
+        },
         body: new Uint8Array(bytes),
       }),
       { address: "192.0.2.7", hold: () => {} },

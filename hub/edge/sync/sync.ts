@@ -91,7 +91,8 @@ export class Sync {
     }
     entry.nextSyncMonoMs = nextArrival(entry.nextSyncMonoMs, nowMono, this.#each);
     const msgpack = request.headers.get("content-type") === "application/msgpack";
-    if (!msgpack && !isJson(request)) return this.#refuse(new Fault("unsupported_media", "Cannot read this sync: its content type is neither application/json nor application/msgpack"));
+    if (!msgpack && !isJson(request))
+      return this.#refuse(new Fault("unsupported_media", "Cannot read this sync: its content type is neither application/json nor application/msgpack"));
     const body = msgpack ? readBytes(request, SYNC_REQUEST_BYTES_MAX) : readText(request, SYNC_REQUEST_BYTES_MAX);
     // One promise more than the body's own, and one handler: this is what every sync costs.
     return body.then(
@@ -124,7 +125,13 @@ export class Sync {
     if (message.host_id !== entry.hostId) return this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does"));
     this.#heard(entry, peer, request, nowMono);
     noteHave(entry, message);
-    const isQuiet = credential.confirmed && message.outbox.length === 0 && message.offer === undefined && message.boot_id === entry.bootId && message.run === entry.run && message.have.spec <= entry.specGeneration;
+    const isQuiet =
+      credential.confirmed &&
+      message.outbox.length === 0 &&
+      message.offer === undefined &&
+      message.boot_id === entry.bootId &&
+      message.run === entry.run &&
+      message.have.spec <= entry.specGeneration;
     entry.quietBody = isQuiet && typeof body === "string" && body.length <= QUIET_CHARS_MAX ? body : "";
     entry.quietWaitMs = message.wait_ms;
     if (isQuiet) return this.#answer(entry, message.wait_ms, msgpack, peer, nowMono);
@@ -249,7 +256,8 @@ export class Sync {
 
   #refuseStranger(request: Request, peer: Peer): Response {
     const wait = this.#guard.countRefusal(this.#guard.addressOf(request, peer));
-    if (wait > 0) return this.#refuse(new Fault("rate_limited", "Cannot answer: too many requests without a valid credential", { facts: { retry_after_ms: wait } }));
+    if (wait > 0)
+      return this.#refuse(new Fault("rate_limited", "Cannot answer: too many requests without a valid credential", { facts: { retry_after_ms: wait } }));
     return this.#refuse(new Fault("unauthenticated", "Cannot sync: this is no credential of a host", { remedy: "Enroll this box again: felhom enroll" }));
   }
 
@@ -294,7 +302,10 @@ function parseSync(value: unknown): SyncRequest | Fault {
   const parsed = value === undefined ? undefined : syncRequest.safeParse(value);
   if (parsed?.success === true) return parsed.data;
   const issue = parsed?.error?.issues[0];
-  return new Fault("bad_request", `Cannot read this sync: ${issue === undefined ? "it does not parse" : `${issue.path.map(String).join(".").slice(0, 128)} ${issue.code}`}`);
+  return new Fault(
+    "bad_request",
+    `Cannot read this sync: ${issue === undefined ? "it does not parse" : `${issue.path.map(String).join(".").slice(0, 128)} ${issue.code}`}`,
+  );
 }
 
 function decodeJson(body: string): unknown {
@@ -337,7 +348,12 @@ async function adoptSpec(hub: Hub, entry: HostEntry, boxHas: number): Promise<vo
     const spec: Record<string, unknown> = JSON.parse(host.spec);
     const isSet = replaceSpec(tx.db, host.host_id, host.spec_generation, { generation: adopted, spec: JSON.stringify({ ...spec, generation: adopted }) });
     if (!isSet) return;
-    appendEvent(tx.db, { at: nowMs, kind: "hub.restored", host: { hostId: host.host_id, name: host.name }, data: { what: "spec", generation: adopted, generation_before: host.spec_generation } });
+    appendEvent(tx.db, {
+      at: nowMs,
+      kind: "hub.restored",
+      host: { hostId: host.host_id, name: host.name },
+      data: { what: "spec", generation: adopted, generation_before: host.spec_generation },
+    });
     tx.afterCommit(() => hub.hosts.specEdited(host.host_id, adopted));
   });
 }

@@ -12,9 +12,12 @@ export function claimDataDir(world: World, dataDir: string): { release(): void }
   const { files } = world;
   if (files.stat("hub.data-dir", dataDir) === undefined) files.makeDir("hub.data-dir", dataDir, 0o700);
   const stat = files.stat("hub.data-dir", dataDir);
-  if (stat === undefined || stat.kind !== "directory") throw new Fault("file_not_regular", `Cannot use ${dataDir} as the hub's data directory: it is not a directory`);
+  if (stat === undefined || stat.kind !== "directory")
+    throw new Fault("file_not_regular", `Cannot use ${dataDir} as the hub's data directory: it is not a directory`);
   if ((stat.mode & GROUP_OR_OTHERS_WRITE) !== 0 || (stat.uid !== world.self.uid && stat.uid !== 0)) {
-    throw new Fault("file_unsafe", `Cannot use ${dataDir} as the hub's data directory: others may write in it`, { remedy: `chown it to the hub's user and chmod 700 ${dataDir}` });
+    throw new Fault("file_unsafe", `Cannot use ${dataDir} as the hub's data directory: others may write in it`, {
+      remedy: `chown it to the hub's user and chmod 700 ${dataDir}`,
+    });
   }
   const lock = files.lock("hub.lock", `${dataDir}/lock`);
   removeStaleTemps(files, "hub.data-dir", dataDir);

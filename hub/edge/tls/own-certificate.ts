@@ -4,6 +4,7 @@
  * because a client that pins by trusting this certificate must not so trust a signer of others.
  */
 import { createHash, X509Certificate } from "node:crypto";
+import type * as X509 from "@peculiar/x509";
 import { Fault } from "../../../shared/core/fault.ts";
 import { fromUtf8, utf8 } from "../../../shared/core/bytes.ts";
 import { durableWrite } from "../../../shared/edge/durable-write.ts";
@@ -56,7 +57,12 @@ function pinOf(certPem: string, path: string): string {
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
-async function makeCertificate(hostnames: readonly string[], nowMs: number, serial: Uint8Array, keyPem: string | undefined): Promise<{ readonly certPem: string; readonly keyPem: string }> {
+async function makeCertificate(
+  hostnames: readonly string[],
+  nowMs: number,
+  serial: Uint8Array,
+  keyPem: string | undefined,
+): Promise<{ readonly certPem: string; readonly keyPem: string }> {
   // Loaded here only: no later start pays for it.
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
@@ -82,12 +88,13 @@ async function makeCertificate(hostnames: readonly string[], nowMs: number, seri
   return { certPem: `${certificate.toString("pem")}\n`, keyPem: `${x509.PemConverter.encode(pkcs8, "PRIVATE KEY")}\n` };
 }
 
-async function keysFromPem(x509: typeof import("@peculiar/x509"), keyPem: string): Promise<CryptoKeyPair> {
+async function keysFromPem(x509: typeof X509, keyPem: string): Promise<CryptoKeyPair> {
   const [pkcs8] = x509.PemConverter.decode(keyPem);
   if (pkcs8 === undefined) throw new Fault("bad_settings", "Cannot read the hub's TLS key: it is not PEM");
   const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, ALGORITHM, true, ["sign"]);
   const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", privateKey);
-  if (kty === undefined || crv === undefined || x === undefined || y === undefined) throw new Fault("bad_settings", "Cannot read the hub's TLS key: it is no P-256 key");
+  if (kty === undefined || crv === undefined || x === undefined || y === undefined)
+    throw new Fault("bad_settings", "Cannot read the hub's TLS key: it is no P-256 key");
   const publicKey = await crypto.subtle.importKey("jwk", { kty, crv, x, y }, ALGORITHM, true, ["verify"]);
   return { privateKey, publicKey };
 }
