@@ -6,7 +6,7 @@
  */
 import { accessSync, constants } from "node:fs";
 import { Fault } from "../core/fault.ts";
-import type { Child, Command, Exec, Finished } from "../ports/exec.ts";
+import type { Child, Command, Exec, Finished, Piped, PipedCommand } from "../ports/exec.ts";
 import { errnoOf } from "./errno.ts";
 
 /** Where programs are looked for when the child's own environment has no PATH. */
@@ -14,10 +14,11 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** A grandchild in a session of its own may hold our pipes open after the child ended: stop listening then. */
 const PIPE_GRACE_MS = 1_000;
 
-export const realExec: Exec = { run, spawn };
+export const realExec: Exec = { run, spawn, start: startPiped };
 
 async function run(op: string, command: Command): Promise<Finished> {
-  if (command.stop?.aborted === true) return { code: null, signal: "SIGKILL", stdout: new Uint8Array(), stderr: new Uint8Array(), truncated: false, timedOut: false };
+  if (command.stop?.aborted === true)
+    return { code: null, signal: "SIGKILL", stdout: new Uint8Array(), stderr: new Uint8Array(), truncated: false, timedOut: false };
   const process = start(op, command, { stdin: command.stdin ?? "ignore", stdout: "pipe", stderr: "pipe" });
   const killGroup = (): void => signalGroup(process.pid, "SIGKILL");
   let timedOut = false;
@@ -53,7 +54,32 @@ function spawn(op: string, command: Omit<Command, "timeoutMs" | "stdin" | "outpu
   return { pid: process.pid, exited, kill };
 }
 
-function start<In extends Uint8Array | "ignore", Out extends "pipe" | "inherit">(
+function startPiped(op: string, command: PipedCommand): Piped {
+  const process = start(op, command, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  const kill = (signal: "TERM" | "KILL"): void => signalGroup(process.pid, `SIG${signal}`);
+  const stop = (): void => kill("KILL");
+  if (command.stop?.aborted === true) stop();
+  command.stop?.addEventListener("abort", stop);
+  const heard = [hear(process.stdout, (bytes) => command.onOutput("stdout", bytes)), hear(process.stderr, (bytes) => command.onOutput("stderr", bytes))];
+  const exited = process.exited.then(async () => {
+    command.stop?.removeEventListener("abort", stop);
+    signalGroup(process.pid, "SIGKILL"); // what it left behind
+    await Promise.all(heard.map((stream) => stream.end(PIPE_GRACE_MS)));
+    return ending(process);
+  });
+  const feed = (bytes: Uint8Array): void => {
+    // A child that ended without reading leaves a broken pipe: its exit code says what matters.
+    try {
+      process.stdin.write(bytes);
+      void Promise.resolve(process.stdin.end()).catch(() => undefined);
+    } catch (error) {
+      if (errnoOf(error) !== "EPIPE") throw error;
+    }
+  };
+  return { pid: process.pid, exited, kill, feed };
+}
+
+function start<In extends Uint8Array | "ignore" | "pipe", Out extends "pipe" | "inherit">(
   op: string,
   command: Omit<Command, "timeoutMs" | "stdin" | "outputBytesMax">,
   stdio: { stdin: In; stdout: Out; stderr: Out },
@@ -63,7 +89,10 @@ function start<In extends Uint8Array | "ignore", Out extends "pipe" | "inherit">
     return Bun.spawn(argv, { ...stdio, env: { ...command.env }, detached: true, ...(command.cwd === undefined ? {} : { cwd: command.cwd }) });
   } catch (error) {
     const errno = errnoOf(error);
-    throw new Fault(errno === "ENOENT" ? "exec_missing" : "exec_failed", `Cannot start ${command.argv[0]}: ${errno ?? "unknown error"}`, { facts: { op, errno }, cause: error });
+    throw new Fault(errno === "ENOENT" ? "exec_missing" : "exec_failed", `Cannot start ${command.argv[0]}: ${errno ?? "unknown error"}`, {
+      facts: { op, errno },
+      cause: error,
+    });
   }
 }
 
@@ -112,23 +141,36 @@ function ending(process: { readonly exitCode: number | null; readonly signalCode
 
 /** Reads a pipe to its end, keeps the first `bytesMax`, drops the rest, so that a chatty child never blocks. */
 function collect(stream: ReadableStream<Uint8Array>, bytesMax: number): { end(graceMs: number): Promise<{ bytes: Uint8Array; truncated: boolean }> } {
-  const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;
   let truncated = false;
+  const heard = hear(stream, (value) => {
+    const room = bytesMax - length;
+    if (value.byteLength > room) truncated = true;
+    if (room <= 0) return;
+    const kept = value.byteLength > room ? value.slice(0, room) : value;
+    chunks.push(kept);
+    length += kept.byteLength;
+  });
+  return {
+    end: async (graceMs) => {
+      await heard.end(graceMs);
+      return { bytes: new Uint8Array(Buffer.concat(chunks)), truncated };
+    },
+  };
+}
+
+/** Reads a pipe as it comes. `end` waits for its end, and stops listening after the grace. */
+function hear(stream: ReadableStream<Uint8Array>, onBytes: (bytes: Uint8Array) => void): { end(graceMs: number): Promise<void> } {
+  const reader = stream.getReader();
   const done = (async () => {
     for (;;) {
       const { value, done: ended } = await reader.read();
       if (ended || value === undefined) return;
-      const room = bytesMax - length;
-      if (value.byteLength > room) truncated = true;
-      if (room <= 0) continue;
-      const kept = value.byteLength > room ? value.slice(0, room) : value;
-      chunks.push(kept);
-      length += kept.byteLength;
+      onBytes(value);
     }
   })();
-  const end = async (graceMs: number): Promise<{ bytes: Uint8Array; truncated: boolean }> => {
+  const end = async (graceMs: number): Promise<void> => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const grace = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
@@ -137,7 +179,6 @@ function collect(stream: ReadableStream<Uint8Array>, bytesMax: number): { end(gr
     });
     await Promise.race([done, grace]);
     clearTimeout(timer);
-    return { bytes: new Uint8Array(Buffer.concat(chunks)), truncated };
   };
   return { end };
 }

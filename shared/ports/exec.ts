@@ -7,6 +7,8 @@ export interface Exec {
   run(op: string, command: Command): Promise<Finished>;
   /** Starts a long-lived child. */
   spawn(op: string, command: Omit<Command, "timeoutMs" | "stdin" | "outputBytesMax">): Child;
+  /** Starts a child whose output is heard as it comes, and whose stdin stays open and empty until it is fed. */
+  start(op: string, command: PipedCommand): Piped;
 }
 
 export interface Command {
@@ -39,4 +41,15 @@ export interface Child {
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
   /** Signals the whole process group. */
   kill(signal: "TERM" | "KILL"): void;
+}
+
+export interface PipedCommand extends Omit<Command, "timeoutMs" | "stdin" | "outputBytesMax"> {
+  /** Called for all output, in order per stream. The listener bounds what it keeps. */
+  readonly onOutput: (from: "stdout" | "stderr", bytes: Uint8Array) => void;
+}
+
+/** `exited` resolves after the last output was heard. */
+export interface Piped extends Child {
+  /** All of stdin at once, then its end. Once; a child that no longer reads is no error. */
+  feed(bytes: Uint8Array): void;
 }

@@ -25,6 +25,8 @@ export interface Ended {
 /** The function behind an argv, or undefined when no such program is installed. */
 export type Programs = (argv: readonly string[]) => ((program: Program) => Promise<Ended>) | undefined;
 
+const GONE: Ended = { code: 1 };
+
 export interface ExecOptions {
   readonly scheduler: Scheduler;
   readonly programs: Programs;
@@ -34,7 +36,7 @@ export interface ExecOptions {
 }
 
 export function simExec(parent: SimProcess, options: ExecOptions): Exec {
-  const start = (op: string, command: Omit<Command, "timeoutMs" | "outputBytesMax">, timeoutMs: number | undefined, ended: (finished: Finished) => void): SimProcess => {
+  const start = (op: string, command: Omit<Command, "timeoutMs" | "outputBytesMax">, timeoutMs: number | undefined, ended: (finished: Finished) => void, fed?: Promise<Uint8Array>): SimProcess => {
     const program = options.programs(command.argv);
     if (program === undefined) throw new Fault("exec_missing", `Cannot start ${command.argv[0]}: it is not installed`, { facts: { op } });
     const { process: child, world } = options.fork(command.argv.slice(0, 3).join(" "));
@@ -57,7 +59,9 @@ export function simExec(parent: SimProcess, options: ExecOptions): Exec {
     child.onDeath(kill);
     options.scheduler.after(options.startMs(command.argv), () => {
       if (!child.alive) return;
-      program({ argv: command.argv, stdin: command.stdin ?? new Uint8Array(), env: command.env, world, stop: stop.signal }).then(
+      const run = (stdin: Uint8Array): Promise<Ended> => program({ argv: command.argv, stdin, env: command.env, world, stop: stop.signal });
+      // A program that is fed reads its stdin first of all, and ends unfed when its starter is gone.
+      (fed === undefined ? run(command.stdin ?? new Uint8Array()) : fed.then((stdin) => (child.alive ? run(stdin) : GONE))).then(
         ({ code, stdout, stderr }) => child.alive && end({ code, ...(stdout === undefined ? {} : { stdout }), ...(stderr === undefined ? {} : { stderr }) }),
         (error: unknown) => (error instanceof ProcessDied ? kill() : end({ code: 70, stderr: new TextEncoder().encode(error instanceof Error ? (error.stack ?? error.message) : String(error)) })),
       );
@@ -85,6 +89,19 @@ export function simExec(parent: SimProcess, options: ExecOptions): Exec {
         });
         const child = start(op, command, undefined, (finished) => parent.alive && resolve(finished));
         return { pid: child.pid, exited: exited.then(({ code, signal }) => ({ code, signal })), kill: () => child.die() };
+      }),
+    start: (op, command) =>
+      parent.effect(op, "exec", () => {
+        const ended = Promise.withResolvers<Finished>();
+        const fed = Promise.withResolvers<Uint8Array>();
+        const child = start(op, command, undefined, (finished) => parent.alive && ended.resolve(finished), fed.promise);
+        const exited = ended.promise.then(({ code, signal, stdout, stderr }) => {
+          if (stdout.byteLength > 0) command.onOutput("stdout", stdout);
+          if (stderr.byteLength > 0) command.onOutput("stderr", stderr);
+          return { code, signal };
+        });
+        // Feeding is an effect like any other: a starter may die right before or right after it.
+        return { pid: child.pid, exited, kill: () => child.die(), feed: (bytes) => parent.effect(`${op}.feed`, "exec", () => fed.resolve(bytes)) };
       }),
   };
 }

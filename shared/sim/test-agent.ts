@@ -16,6 +16,7 @@ import { Fault } from "../core/fault.ts";
 import type { Command, Finished } from "../ports/exec.ts";
 import type { Handler, Net, NetReply, NetRequest } from "../ports/net.ts";
 import type { World } from "../ports/world.ts";
+import { realExec } from "../edge/exec.ts";
 import { seededRng } from "../edge/rng.ts";
 import { type Ended, supervise } from "../supervise.ts";
 import { rngCrypto } from "./rng-crypto.ts";
@@ -93,6 +94,7 @@ export async function testAgent(hub: TestHub, name: string, changes: Partial<Age
       spawn: () => {
         throw new Fault("exec_missing", "Cannot start anything here");
       },
+      start: realExec.start,
     },
   };
   const agent: TestAgent = {
