@@ -25,8 +25,6 @@ export interface AgentSettings {
   readonly metricsIntervalMs: number;
   /** Directories with custom facts. */
   readonly factsDirs: readonly string[];
-  /** Whom the render child runs as; absent when the agent is not root. */
-  readonly renderUser?: { readonly uid: number; readonly gid: number };
 }
 
 export const AGENT_DEFAULTS = {
@@ -54,8 +52,6 @@ export function agentSettingsFrom(flat: SettingsOf<typeof agentFields>, self: { 
     diskReserveBytes: flat.diskReserveBytes,
     metricsIntervalMs: flat.metricsIntervalMs,
     factsDirs: flat.factsDirs,
-    // 65534 is `nobody` and `nogroup` on every Debian, Fedora and Alpine.
-    ...(self.uid === 0 ? { renderUser: { uid: 65_534, gid: 65_534 } } : {}),
   };
 }
 
@@ -67,5 +63,8 @@ export function agentPaths(
 ): { readonly dataDir: string; readonly socketPath: string } {
   const isRoot = self.uid === 0;
   const dataDir = given.dataDir !== "" ? given.dataDir : isRoot ? "/var/lib/felhom" : `${home}/.local/share/felhom`;
-  return { dataDir, socketPath: given.socketPath !== "" ? given.socketPath : isRoot && given.dataDir === "" ? "/run/felhom/agent.sock" : `${dataDir}/agent.sock` };
+  return {
+    dataDir,
+    socketPath: given.socketPath !== "" ? given.socketPath : isRoot && given.dataDir === "" ? "/run/felhom/agent.sock" : `${dataDir}/agent.sock`,
+  };
 }

@@ -16,32 +16,32 @@ import { loadDesired } from "./edge/desired/load-desired.ts";
 import { stage } from "./edge/desired/stage.ts";
 
 /** Never rejects for what the world did: a fault is a result too. A broken invariant does reject, and the process ends with it. */
-export async function runWorker(input: Uint8Array, world: World): Promise<Uint8Array> {
-  return utf8(JSON.stringify(await answer(input, world)));
+export async function runWorker(input: Uint8Array, world: World, stop: AbortSignal): Promise<Uint8Array> {
+  return utf8(JSON.stringify(await answer(input, world, stop)));
 }
 
-async function answer(input: Uint8Array, world: World): Promise<WorkerResult> {
+async function answer(input: Uint8Array, world: World, stop: AbortSignal): Promise<WorkerResult> {
   try {
-    return await run(parseRequest(input), world);
+    return await run(parseRequest(input), world, stop);
   } catch (error) {
     if (!isFault(error)) throw error;
     return { op: "failed", code: error.code, because: flatten(error).slice(0, 2_048) };
   }
 }
 
-async function run(request: WorkerRequest, world: World): Promise<WorkerResult> {
+async function run(request: WorkerRequest, world: World, stop: AbortSignal): Promise<WorkerResult> {
   const { dataDir } = request.settings;
   if (request.op === "status") return { op: "status", held: await heldOf(world, dataDir, loadDesired(world, dataDir)) };
   // A worker may outlive the agent that started it (kill -9): the next agent's worker must not run beside it.
   const lock = world.files.lock("worker.lock", request.op === "converge" ? paths(dataDir).convergeLock : paths(dataDir).documentsLock);
   try {
-    return await work(request, world);
+    return await work(request, world, stop);
   } finally {
     lock.release();
   }
 }
 
-async function work(request: Exclude<WorkerRequest, { readonly op: "status" }>, world: World): Promise<WorkerResult> {
+async function work(request: Exclude<WorkerRequest, { readonly op: "status" }>, world: World, stop: AbortSignal): Promise<WorkerResult> {
   const { dataDir } = request.settings;
   switch (request.op) {
     case "adopt": {
@@ -54,7 +54,7 @@ async function work(request: Exclude<WorkerRequest, { readonly op: "status" }>, 
     }
     case "converge": {
       const { runConverge } = await import("./edge/desired/converge-run.ts");
-      return runConverge(world, request);
+      return runConverge(world, request, stop);
     }
     default:
       return unreachable(request);

@@ -13,11 +13,12 @@ import type { Service } from "./service.ts";
 const RESTART_BACKOFF = { firstMs: 500, maxMs: 30_000 };
 const DEATHS_MAX = 5;
 const DEATHS_WINDOW_MS = 600_000;
-export const STOP_MS = 10_000;
+/** For services that only have to let go. A role whose work must not be cut says so by a longer bound. */
+const STOP_MS = 10_000;
 
 export type Ended = { readonly because: "stopped" } | { readonly because: "failed"; readonly service: string; readonly error: unknown };
 
-export async function supervise(services: readonly Service[], world: World, stop: AbortSignal): Promise<Ended> {
+export async function supervise(services: readonly Service[], world: World, stop: AbortSignal, stopMs: number = STOP_MS): Promise<Ended> {
   const log = world.log.for("supervisor");
   const failed = Promise.withResolvers<Ended>();
   const stopped = new Promise<Ended>((resolve) => {
@@ -44,7 +45,7 @@ export async function supervise(services: readonly Service[], world: World, stop
   log.event("info", "process.stopping", {});
   for (const { service, cancel, ended } of running.toReversed()) {
     cancel.abort();
-    const inTime = await within(ended, STOP_MS, world.clock);
+    const inTime = await within(ended, stopMs, world.clock);
     log.event(inTime ? "info" : "warn", "service.stopped", { service: service.name, in_time: inTime });
   }
   log.event("info", "process.stopped", {});

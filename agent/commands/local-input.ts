@@ -16,7 +16,6 @@ type Common = Pick<ConvergeInput, "treeDir" | "host" | "labels" | "secrets" | "f
 
 const SECRETS_BYTES_MAX = 4 * 1024 * 1024;
 /** `nobody` on every Linux that we know of. */
-const NOBODY = { uid: 65_534, gid: 65_534 };
 
 export async function localInput(call: Call): Promise<Common> {
   const { world } = call;
@@ -30,7 +29,7 @@ export async function localInput(call: Call): Promise<Common> {
     labels: labelsOf(call),
     secrets: await secretsOf(call),
     factsDirs: factsDirs.length === 0 ? [CUSTOM_FACTS_DIR] : factsDirs.map((dir) => resolve(call.cwd, dir)),
-    render: { argv: [...world.self.exe, "render"], ...(world.self.uid === 0 ? { user: NOBODY } : {}) },
+    render: { argv: [...world.self.exe, "render"] },
   };
 }
 

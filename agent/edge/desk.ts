@@ -68,8 +68,8 @@ export class Desk {
   }
 
   workerSettings(): WorkerSettings {
-    const { dataDir, bundlesKept, diskReserveBytes, factsDirs, renderUser } = this.settings;
-    return { dataDir, bundlesKept, diskReserveBytes, factsDirs: [...factsDirs], ...(renderUser === undefined ? {} : { renderUser }) };
+    const { dataDir, bundlesKept, diskReserveBytes, factsDirs } = this.settings;
+    return { dataDir, bundlesKept, diskReserveBytes, factsDirs: [...factsDirs] };
   }
 
   membership(): Membership | undefined {

@@ -26,7 +26,10 @@ async function run(op: string, command: Command): Promise<Finished> {
     timedOut = true;
     killGroup();
   }, command.timeoutMs);
+  const askGroup = (): void => signalGroup(process.pid, "SIGTERM");
   command.stop?.addEventListener("abort", killGroup);
+  command.asked?.addEventListener("abort", askGroup);
+  if (command.asked?.aborted === true) askGroup();
   const stdout = collect(process.stdout, command.outputBytesMax);
   const stderr = collect(process.stderr, command.outputBytesMax);
   try {
@@ -34,6 +37,7 @@ async function run(op: string, command: Command): Promise<Finished> {
   } finally {
     clearTimeout(timer);
     command.stop?.removeEventListener("abort", killGroup);
+    command.asked?.removeEventListener("abort", askGroup);
     killGroup();
   }
   const [out, err] = await Promise.all([stdout.end(PIPE_GRACE_MS), stderr.end(PIPE_GRACE_MS)]);

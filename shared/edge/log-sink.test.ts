@@ -13,7 +13,15 @@ test("a JSON line has the fixed fields, the facts, and the causes flattened once
   const cause = new Fault("disk_full", "Cannot write a: ENOSPC", { cause: new Error("inner") });
   logTo(lines, "json").for("agent.sync").event("warn", "http.failed", { host: "h-1", level: "spoofed" }, cause);
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
-    { at: "2026-01-01T00:00:00.000Z", level: "warn", component: "agent.sync", version: "1.2.3", event: "http.failed", host: "h-1", cause: "disk_full: Cannot write a: ENOSPC – inner" },
+    {
+      at: "2026-01-01T00:00:00.000Z",
+      level: "warn",
+      component: "agent.sync",
+      version: "1.2.3",
+      event: "http.failed",
+      host: "h-1",
+      cause: "disk_full: Cannot write a: ENOSPC – inner",
+    },
   ]);
 });
 

@@ -51,5 +51,10 @@ function textLine({ at, level, component, event, facts, cause }: Line): string {
 }
 
 function quoted(text: string): string {
-  return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text).replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return /^[\w./:@+-]+$/.test(text)
+    ? text
+    : JSON.stringify(text).replace(
+        /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+        (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+      );
 }

@@ -14,7 +14,8 @@ export function migrate(op: string, database: Database, migrations: readonly Mig
         remedy: "Run a felhom at least as new as the one that wrote it, or restore a backup.",
       });
     }
-    if (ours.name !== name) throw new Fault("db_failed", `Cannot use this database: its migration ${version} is ${name}, not ${ours.name}`, { facts: { op, version } });
+    if (ours.name !== name)
+      throw new Fault("db_failed", `Cannot use this database: its migration ${version} is ${name}, not ${ours.name}`, { facts: { op, version } });
   }
   const missing = migrations.slice(done.length);
   if (missing.length === 0) return;

@@ -30,7 +30,10 @@ function serveTcp(op: string, { address, port, tls, bodyBytesMax }: TcpListen, h
       fetch: (request, server) => handler(request, peerOf(request, server)),
     });
   } catch (error) {
-    throw new Fault("net_unreachable", `Cannot listen on ${address}:${port}: ${errnoOf(error) ?? "unknown error"}`, { facts: { op, address, port }, cause: error });
+    throw new Fault("net_unreachable", `Cannot listen on ${address}:${port}: ${errnoOf(error) ?? "unknown error"}`, {
+      facts: { op, address, port },
+      cause: error,
+    });
   }
 }
 

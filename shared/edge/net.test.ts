@@ -84,7 +84,9 @@ test("an answer that is cut in the middle is a failure, never a short answer", a
       socket.on("data", () => socket.end(`HTTP/1.1 200 OK\r\n${head}`));
     });
     const port = await new Promise<number>((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
-    const asked = await realNet().request("test", { ...COMMON, url: `http://127.0.0.1:${port}` }).then(({ body }) => fromUtf8(body), codeOf);
+    const asked = await realNet()
+      .request("test", { ...COMMON, url: `http://127.0.0.1:${port}` })
+      .then(({ body }) => fromUtf8(body), codeOf);
     expect(asked).toBe("net_unreachable");
     server.close();
   }
@@ -111,7 +113,10 @@ test("a local socket has its mode, replaces one that a crash left, and nothing e
 
 /** As after kill -9: the file is there, nobody listens. */
 async function leaveStaleSocket(path: string): Promise<void> {
-  const child = Bun.spawn([process.execPath, "-e", `Bun.listen({ unix: ${JSON.stringify(path)}, socket: { data() {} } }); console.log("up"); setTimeout(() => {}, 1e6)`], { stdout: "pipe" });
+  const child = Bun.spawn(
+    [process.execPath, "-e", `Bun.listen({ unix: ${JSON.stringify(path)}, socket: { data() {} } }); console.log("up"); setTimeout(() => {}, 1e6)`],
+    { stdout: "pipe" },
+  );
   await child.stdout.getReader().read();
   child.kill("SIGKILL");
   await child.exited;

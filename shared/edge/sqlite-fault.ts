@@ -20,5 +20,7 @@ export function sqliteFault(op: string, action: string, error: unknown): Error {
 }
 
 function isSqliteError(error: unknown): boolean {
-  return error instanceof Error && (error.name === "SQLiteError" || error.message.includes("closed database") || errnoOf(error)?.startsWith("SQLITE_") === true);
+  return (
+    error instanceof Error && (error.name === "SQLiteError" || error.message.includes("closed database") || errnoOf(error)?.startsWith("SQLITE_") === true)
+  );
 }

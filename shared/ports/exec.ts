@@ -24,6 +24,8 @@ export interface Command {
   /** Of stdout and stderr each; what is beyond is dropped and `truncated` says so. */
   readonly outputBytesMax: number;
   readonly stop?: AbortSignal;
+  /** When this aborts, the group gets SIGTERM and may end by itself. */
+  readonly asked?: AbortSignal;
 }
 
 export interface Finished {

@@ -190,7 +190,7 @@ async function inProcess(command: Command, world: () => World): Promise<Finished
     truncated: false,
     timedOut: false,
   });
-  if (role === "agent-worker") return finished(0, await runWorker(stdin, world()));
+  if (role === "agent-worker") return finished(0, await runWorker(stdin, world(), new AbortController().signal));
   if (role === "render") return finished(0, await runRender(stdin));
   return finished(127, new Uint8Array());
 }

@@ -11,14 +11,12 @@ import { hostSpec } from "../../../shared/protocol/spec.ts";
 import type { Trigger } from "../schedule/schedule.ts";
 
 const trigger = z.enum(["boot", "interval", "bundle", "spec", "demand", "retry"]) satisfies z.ZodMiniType<Trigger>;
-const user = z.object({ uid: counter, gid: counter });
 /** The part of the settings that a worker needs. */
 export const workerSettings = z.object({
   dataDir: text(4_096),
   bundlesKept: counter,
   diskReserveBytes: counter,
   factsDirs: z.array(text(4_096)),
-  renderUser: z.optional(user),
 });
 export type WorkerSettings = z.infer<typeof workerSettings>;
 

@@ -1,6 +1,6 @@
 /**
- * Rendering in a short-lived child of the same binary: `felhom render`, JSON on stdin, JSON on stdout. When we are root it runs
- * as an unprivileged user, with limits on CPU and memory, an empty environment and a time limit, so that a state's code never
+ * Rendering in a short-lived child of the same binary: `felhom render`, JSON on stdin, JSON on stdout. Started by root it becomes
+ * an unprivileged user before it reads anything (main.ts; so the binary may lie in a directory that only root may enter), with limits on CPU and memory, an empty environment and a time limit, so that a state's code never
  * runs in a process that may do anything. What comes back is checked before it is believed. Any failure of the child is a
  * rendering that failed: the last good resources then stay in force.
  */
@@ -18,7 +18,6 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface RenderChild {
   readonly argv: readonly [string, ...string[]];
-  readonly user?: { readonly uid: number; readonly gid: number };
 }
 
 /** `twice`: a new bundle is rendered by two children at once and both must say the same, byte for byte. */
@@ -38,7 +37,6 @@ async function renderOnce(world: World, child: RenderChild, stdin: Uint8Array): 
       env: {},
       cwd: "/",
       stdin,
-      ...(child.user === undefined ? {} : { user: child.user }),
       limits: { cpuSeconds: RENDER_CPU_SECONDS, dataBytes: RENDER_DATA_BYTES },
       timeoutMs: RENDER_TIMEOUT_MS,
       outputBytesMax: OUTPUT_BYTES_MAX,
@@ -58,9 +56,6 @@ function problemOf(done: Finished): string | undefined {
   if (done.timedOut) return `rendering took longer than ${RENDER_TIMEOUT_MS / 1_000} s`;
   if (done.truncated) return `rendering gave more than ${OUTPUT_BYTES_MAX} bytes`;
   if (done.code === 0) return undefined;
-  // setpriv and prlimit end with these when they cannot start what they were given.
-  if (done.code === 126 || done.code === 127)
-    return "the rendering process could not be started: the user it runs as (nobody) has to be able to read and execute felhom, through every directory above it";
   return done.code === null
     ? `the rendering process was ended by ${done.signal ?? "a signal"} (its limits: ${RENDER_CPU_SECONDS} s of CPU, ${RENDER_DATA_BYTES / 1024 ** 2} MiB)`
     : `the rendering process ended with exit code ${done.code}`;

@@ -49,12 +49,13 @@ interface Ran {
   readonly refused: Refused | undefined;
 }
 
-export async function runConverge(world: World, request: Request): Promise<Result> {
+/** `stop` ends it at the next resource: what was not reached is skipped, and the run that follows the next start does it. */
+export async function runConverge(world: World, request: Request, stop: AbortSignal): Promise<Result> {
   const { settings } = request;
   const startedMs = world.clock.wallMs();
   const { desired, damage } = distrustDamagedTree(world, settings.dataDir, loadDesired(world, settings.dataDir));
   const mode = modeNow(await readSpecInForce(world, settings.dataDir, desired), startedMs, localTime(startedMs));
-  const ran = await enforce(world, request, desired, damage, mode);
+  const ran = await enforce(world, request, desired, damage, mode, stop);
   const durationMs = Math.max(0, world.clock.wallMs() - startedMs);
   // A database that was moved aside has no documents: what was enforced came from the snapshot, also when both agree again now.
   const source = desired.source === "snapshot" || (request.databaseLost && desired.source !== "none") ? "snapshot" : "database";
@@ -72,7 +73,14 @@ export async function runConverge(world: World, request: Request): Promise<Resul
   };
 }
 
-async function enforce(world: World, request: Request, desired: Desired, damage: string | undefined, mode: ConvergeSummary["mode"]): Promise<Ran> {
+async function enforce(
+  world: World,
+  request: Request,
+  desired: Desired,
+  damage: string | undefined,
+  mode: ConvergeSummary["mode"],
+  stop: AbortSignal,
+): Promise<Ran> {
   const { settings } = request;
   const { bundle, identity } = desired;
   const nothing = async (refused?: Refused): Promise<Ran> => ({
@@ -109,7 +117,8 @@ async function enforce(world: World, request: Request, desired: Desired, damage:
     isNewBundle: lastGood?.bundle !== bundle.version,
     isAsked: request.trigger === "demand",
     factsDirs: settings.factsDirs,
-    render: { argv: [...world.self.exe, "render"], ...(settings.renderUser === undefined ? {} : { user: settings.renderUser }) },
+    render: { argv: [...world.self.exe, "render"] },
+    stop,
   });
   const refused = result.rendered.ok ? undefined : { bundle: bundle.version, code: "render_failed", because: firstFault(result) };
   const inForce = result.enforced === "new" ? bundle.version : result.enforced === "last-good" ? (lastGood?.bundle ?? 0) : 0;

@@ -14,8 +14,11 @@ import type { WorkerRequest, WorkerResult } from "../../core/worker/messages.ts"
 const DOCUMENTS_TIMEOUT_MS = 30 * 60_000;
 /** Programs that providers run are looked up here; nothing else of the environment goes along. */
 const ENV = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", HOME: "/" } as const;
-/** A run under way may end by itself when the agent stops: apt cut in half is worse than a second's wait. Below the supervisor's own bound. */
-const STOP_GRACE_MS = 8_000;
+/**
+ * A run under way is asked to end at the next resource when the agent stops, and gets this long: apt cut in half is worse than a
+ * wait. Below the agent's own bound (main.ts), that below the watchdog's, that below the unit's TimeoutStopSec.
+ */
+const STOP_GRACE_MS = 80_000;
 const STDERR_CHARS_MAX = 2_000;
 
 export class WorkerClient {
@@ -72,6 +75,7 @@ export class WorkerClient {
       cwd: "/",
       timeoutMs,
       outputBytesMax: WORKER_RESULT_BYTES_MAX,
+      asked: stop,
       stop: cut.signal,
     });
     stop.removeEventListener("abort", begin);

@@ -17,7 +17,7 @@ export const SILENT_MAX = 6;
 /** The agent says it is not ready for this long: a part of it is gone and does not come back by itself. */
 export const UNREADY_MS = 5 * 60_000;
 /** Between TERM and KILL. Longer than the agent's own bound for stopping all its services. */
-export const STOP_MS = 30_000;
+export const STOP_MS = 100_000;
 /** An agent that ran well for this long starts with a clean slate. */
 export const STABLE_MS = 10 * 60_000;
 export const QUICK: Backoff = { firstMs: 1_000, maxMs: 60_000 };

@@ -73,8 +73,8 @@ class Keeper {
       await this.#world.clock.sleep(LOOK_MS, stop);
     }
     this.#take({ on: "stop" });
-    // The supervisor gives a service ten seconds; the child is killed at the end of them rather than left behind.
-    const killAtMs = this.#world.clock.monoMs() + Math.min(STOP_MS, 8_000);
+    // Below what main.ts gives the watchdog as a whole: the child is killed at the end rather than left behind.
+    const killAtMs = this.#world.clock.monoMs() + STOP_MS;
     while (this.#state.keeping.at !== "stopped") {
       if (this.#world.clock.monoMs() >= killAtMs) this.#child?.kill("KILL");
       await this.#world.clock.sleep(100, never);
