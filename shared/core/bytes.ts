@@ -1,6 +1,8 @@
 /** Encodings used everywhere: UTF-8 (strict), base64, base64url, lower-case hex, and RFC 4648 base32 in lower case without padding. */
 
 const encoder = new TextEncoder();
+/** Without streaming it holds nothing between two calls; making one costs more than decoding a message. */
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
@@ -8,7 +10,7 @@ export function utf8(text: string): Uint8Array {
 
 /** Throws TypeError on invalid UTF-8; keeps a byte-order mark, so that strict parsers can refuse it. */
 export function fromUtf8(bytes: Uint8Array): string {
-  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  return strictDecoder.decode(bytes);
 }
 
 export function base64(bytes: Uint8Array): string {

@@ -11,7 +11,7 @@ import type { KeyId } from "../core/ids.ts";
 import { sha256Hex } from "../core/sha256.ts";
 import { checkOp, type CheckedOp, opTraits } from "../ops/catalogue.ts";
 import { type OpClass, ROLE_OF_CLASS } from "../ops/op-kind.ts";
-import { type Envelope, openEnvelope, type OpenedEnvelope, pae, signEnvelope } from "./envelope.ts";
+import { type Envelope, openEnvelope, openEnvelopeBytes, type OpenedEnvelope, pae, signEnvelope } from "./envelope.ts";
 import type { HostIdentity } from "./host-identity.ts";
 import { SIGNATURE_BYTES, type SigningKey, verifySignature } from "./keys.ts";
 import { type OpPayload, opPayload, payloadType, type ReturnPayload, returnPayload, type RootPayload } from "./payloads.ts";
@@ -40,6 +40,13 @@ export function verifyOp({ envelope, root }: { readonly envelope: Envelope; read
   const opened = openEnvelope(envelope, "op");
   if (!opened.ok) return opened;
   return isUnsigned(envelope) ? readUnsigned(opened.value, root) : verifySigned(opened.value, root);
+}
+
+/** The same from the envelope's own bytes, as they came over a link or lie in a file. */
+export function verifyOpBytes(bytes: Uint8Array, root: Root): Verdict<VerifiedOp> {
+  const opened = openEnvelopeBytes(bytes, "op");
+  if (!opened.ok) return opened;
+  return isUnsigned(opened.value.envelope) ? readUnsigned(opened.value, root) : verifySigned(opened.value, root);
 }
 
 function verifySigned(opened: OpenedEnvelope, root: Root): Verdict<VerifiedOp> {

@@ -10,8 +10,7 @@ import { checkOp, type CheckedOp, opTraits, timeoutMsOf } from "../../../shared/
 import type { OpClass } from "../../../shared/ops/op-kind.ts";
 import { checkAim, judgeTarget } from "../../../shared/ops/op-target.ts";
 import type { Expressions, Subject } from "../../../shared/states/expression.ts";
-import { parseEnvelope } from "../../../shared/trust/envelope.ts";
-import { UNSIGNED_LIFETIME_MS_MAX, type VerifiedOp, verifyOp } from "../../../shared/trust/op.ts";
+import { UNSIGNED_LIFETIME_MS_MAX, type VerifiedOp, verifyOpBytes } from "../../../shared/trust/op.ts";
 import { OP_FUTURE_MS_MAX, OP_LIFETIME_MS_MAX, type OpPayload, type RootPayload } from "../../../shared/trust/payloads.ts";
 import { accept, type Refusal, refuse, type Verdict } from "../../../shared/trust/verdict.ts";
 import type { LocalTime } from "../desired/spec.ts";
@@ -73,9 +72,7 @@ export interface Refused {
 export type Admission = Admitted | Refused | { readonly is: "undecided" };
 
 export function admit(bytes: Uint8Array, site: AdmissionSite): Admission {
-  const envelope = parseEnvelope(bytes);
-  if (!envelope.ok) return refused(envelope);
-  const verified = verifyOp({ envelope: envelope.value, root: site.root });
+  const verified = verifyOpBytes(bytes, site.root);
   if (!verified.ok) return refused(verified);
   const { value } = verified;
   const aim = judgeTarget(value.payload.target, site.subject, site.expressions);
@@ -99,9 +96,7 @@ export function admit(bytes: Uint8Array, site: AdmissionSite): Admission {
  * `bytes` are the envelope's, as they were admitted.
  */
 export function admitAgain(bytes: Uint8Array, site: Pick<AdmissionSite, "root" | "nowMs" | "localTime" | "floorMs" | "policy">): Verdict<VerifiedOp> {
-  const envelope = parseEnvelope(bytes);
-  if (!envelope.ok) return envelope;
-  const verified = verifyOp({ envelope: envelope.value, root: site.root });
+  const verified = verifyOpBytes(bytes, site.root);
   if (!verified.ok) return verified;
   if (site.nowMs >= verified.value.payload.expires_at) return refuse("expired", "while it waited for its turn");
   const unset = checkClock(verified.value, site);
