@@ -49,7 +49,8 @@ function createFile(path: string, disk: SimDisk): FileNode {
   return node;
 }
 
-function newSqlite(from?: Uint8Array): NonNullable<FileNode["sqlite"]> {
+/** Empty, or with the content of a serialised database. */
+export function newSqlite(from?: Uint8Array): NonNullable<FileNode["sqlite"]> {
   const sqlite = from === undefined ? new Sqlite(":memory:") : Sqlite.deserialize(Buffer.from(from));
   sqlite.run("PRAGMA foreign_keys = ON");
   sqlite.run("PRAGMA trusted_schema = OFF");

@@ -161,7 +161,9 @@ export class SimDisk {
 
   /** The power fails: what was not synced is kept, lost or torn as the rng says. */
   powerCut(rng: Rng): void {
-    this.#commit(rng.int(this.#journal.length + 1));
+    // Nothing, everything, or some of what was not synced: the extremes are as likely as all between.
+    const { length } = this.#journal;
+    this.#commit([0, length, rng.int(length + 1)][rng.int(3)] ?? 0);
     this.#journal = [];
     this.#restore(this.root);
     this.#usedBytes = 0;

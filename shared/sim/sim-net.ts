@@ -50,8 +50,8 @@ export class SimNetwork {
   readonly scheduler: Scheduler;
   weather: Weather = FAIR;
   tamper: Tamper | undefined;
-  /** Requests that were started. */
-  requests = 0;
+  /** Requests that were started, by machine. */
+  readonly requestsBy = new Map<string, number>();
   readonly #bound = new Map<string, Bound>();
   #nextPort = 40_000;
 
@@ -129,7 +129,7 @@ export class SimNetwork {
   }
 
   #send(process: SimProcess, place: Place, op: string, wanted: Omit<NetRequest, "replyBytesMax">, covers: "whole" | "headers"): Promise<Reply> {
-    this.requests += 1;
+    this.requestsBy.set(place.name, (this.requestsBy.get(place.name) ?? 0) + 1);
     return process.async<Reply>(op, "request", (resolve, reject) => {
       const exchange = new Exchange(this.scheduler, op, wanted, covers, resolve, reject);
       process.onDeath(() => exchange.abandon());
@@ -145,6 +145,7 @@ export class SimNetwork {
         }
       };
       if (passage.request === "refused") exchange.fail("net_unreachable", passage.requestMs);
+      else if (passage.request === "portal" && wanted.url.startsWith("https:")) exchange.fail("net_tls", passage.requestMs); // it has no key that is pinned
       else if (passage.request === "portal") exchange.answer(new Response(PORTAL, { headers: { "content-type": "text/html" } }), passage.requestMs);
       else if (passage.request === "arrives") this.scheduler.after(passage.requestMs, () => exchange.ended || arrive());
     });

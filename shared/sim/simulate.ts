@@ -25,6 +25,10 @@ export interface SimulateOptions extends Omit<ClusterOptions, "boxes"> {
   /** Virtual hours under faults. */
   readonly hours?: number;
   readonly faults?: boolean;
+  /** Ends the run as soon as this checker was violated: what a planted bug is waited for. */
+  readonly stopAt?: string;
+  /** How long everything may take to settle. */
+  readonly settleHours?: number;
   /** Scripted trouble, for a planted bug that needs a certain one. */
   readonly drive?: (cluster: Cluster, nemesis: Nemesis) => void;
 }
@@ -54,9 +58,11 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const SETUP_MS_MAX = 2 * HOUR_MS;
 /** Longer than every back-off, interval and window of felhom, several times over. */
-const SETTLE_MS_MAX = 6 * HOUR_MS;
+const SETTLE_HOURS_MAX = 6;
 const SOMETIMES_MS = 5 * MINUTE_MS;
 const VIOLATIONS_MAX = 20;
+/** A converge run makes some two hundred, a reboot of everything some thousands. */
+const EFFECTS_PER_MINUTE_MAX = 50_000;
 /** Boxes sync about ten times in ten minutes; enrolling, fetching and reporting come on top. */
 const REQUESTS_PER_TEN_MINUTES_MAX = 300;
 
@@ -64,13 +70,13 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
   const boxes = options.boxes ?? 3;
   const cluster = new Cluster({ ...options, boxes });
   const nemesis = new Nemesis(cluster, cluster.rng.fork("nemesis"));
-  const run = new Run(cluster, allCheckers(cluster));
+  const run = new Run(cluster, allCheckers(cluster), options.stopAt);
   await run.setUp();
   if (options.faults !== false) nemesis.start();
   options.drive?.(cluster, nemesis);
   await run.work((options.hours ?? 8) * HOUR_MS);
   nemesis.heal();
-  const settledAfterMs = await run.settle();
+  const settledAfterMs = run.isOver ? undefined : await run.settle((options.settleHours ?? SETTLE_HOURS_MAX) * HOUR_MS);
   return {
     seed: options.seed,
     hash: run.finalHash(),
@@ -78,7 +84,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     agentDays: (cluster.nowMs / 86_400_000) * boxes,
     turns: cluster.scheduler.ran,
     effects: cluster.effects,
-    requests: cluster.network.requests,
+    requests: [...cluster.network.requestsBy.values()].reduce((sum, count) => sum + count, 0),
     faults: { ...nemesis.injected, "net.disturbed": cluster.weather.faults, "net.tampered": cluster.middleman.tampered },
     settledAfterMs,
   };
@@ -95,7 +101,7 @@ function allCheckers(cluster: Cluster): readonly Checker[] {
     bindingsNeverChange(),
     livenessIsTrue(HUB_DEFAULTS.liveness),
     noUnexpectedFailure(),
-    nobodySpins((machine) => cluster.middleman.requests.get(machine) ?? 0, REQUESTS_PER_TEN_MINUTES_MAX),
+    nobodySpins((machine) => cluster.network.requestsBy.get(machine) ?? 0, REQUESTS_PER_TEN_MINUTES_MAX),
     everythingSettles(),
     treesAreExact(),
   ];
@@ -106,10 +112,19 @@ class Run {
   readonly #cluster: Cluster;
   readonly #checkers: readonly Checker[];
   #sometimesAtMs = 0;
+  #minute = { startMs: 0, effects: 0 };
+  #isSpinning = false;
 
-  constructor(cluster: Cluster, checkers: readonly Checker[]) {
+  readonly #stopAt: string | undefined;
+
+  constructor(cluster: Cluster, checkers: readonly Checker[], stopAt: string | undefined) {
+    this.#stopAt = stopAt;
     this.#cluster = cluster;
     this.#checkers = checkers;
+  }
+
+  get isOver(): boolean {
+    return this.#isSpinning || this.violations.length >= VIOLATIONS_MAX || this.violations.some(({ checker }) => checker === this.#stopAt);
   }
 
   async setUp(): Promise<void> {
@@ -144,7 +159,7 @@ class Run {
   }
 
   /** How long it took; undefined when it never settled. */
-  async settle(): Promise<number | undefined> {
+  async settle(maxMs: number): Promise<number | undefined> {
     const { operator, scheduler } = this.#cluster;
     const startMs = scheduler.nowMs;
     const unsettled = (): readonly string[] => this.#checkers.flatMap((checker) => (checker.settled?.(this.#cluster) ?? []).map((text) => `${checker.name}: ${text}`));
@@ -153,7 +168,7 @@ class Run {
       await operator.round();
     };
     this.#operate(finish);
-    await this.#advance(SETTLE_MS_MAX, () => {
+    await this.#advance(maxMs, () => {
       this.#operate(finish);
       return unsettled().length === 0;
     }, 2 * MINUTE_MS);
@@ -182,7 +197,7 @@ class Run {
     for (let nextMs = scheduler.nextMs; nextMs !== undefined && nextMs <= untilMs; nextMs = scheduler.nextMs) {
       await scheduler.step();
       this.#check();
-      if (this.violations.length >= VIOLATIONS_MAX) return;
+      if (this.isOver) return;
       if (scheduler.nowMs < askMs) continue;
       askMs = scheduler.nowMs + everyMs;
       if (isDone()) return;
@@ -191,6 +206,7 @@ class Run {
 
   #check(): void {
     const { changed, nowMs, boxes } = this.#cluster;
+    this.#checkPace();
     const report = (checker: Checker) => (text: string) => this.#violated(checker.name, text);
     if (changed.size > 0) {
       for (const box of boxes) {
@@ -203,6 +219,15 @@ class Run {
     if (nowMs < this.#sometimesAtMs) return;
     this.#sometimesAtMs = nowMs + SOMETIMES_MS;
     for (const checker of this.#checkers) checker.sometimes?.(this.#cluster, report(checker));
+  }
+
+  /** A loop without a wait burns a processor for ever, on a box as here: it ends the run. */
+  #checkPace(): void {
+    const { nowMs, effects } = this.#cluster;
+    if (nowMs - this.#minute.startMs >= MINUTE_MS) this.#minute = { startMs: nowMs, effects };
+    if (effects - this.#minute.effects < EFFECTS_PER_MINUTE_MAX || this.#isSpinning) return;
+    this.#isSpinning = true;
+    this.#violated("nobody-spins", `${effects - this.#minute.effects} effects within a minute, by ${this.#cluster.busiest()}`);
   }
 
   #operate(deed: () => Promise<void>): void {

@@ -80,13 +80,14 @@ export interface TestFleet {
 
 export const testToken = (grantId: string): SigningKey => testKey(`token ${grantId}`);
 
-/** One operator key in every role, threshold 1: the smallest fleet. */
-export function testFleet(label = "one"): TestFleet {
+/** One operator key in every role, threshold 1: the smallest fleet. Tests with real processes make it shortly before their real now. */
+export function testFleet(label = "one", madeMs = FLEET_MADE_MS): TestFleet {
   const key = testKey(`operator ${label}`);
   const fleet_id = testFleetId(label);
-  const rootEnvelope = signPayload("root", rootPayload, testRootPayload([key], { fleet_id }), [key]);
+  const made = { fleet_id, created_at: madeMs, expires_at: madeMs + 730 * DAY_MS };
+  const rootEnvelope = signPayload("root", rootPayload, testRootPayload([key], made), [key]);
   const root = valueOf(verifyFirstRoot(rootEnvelope, sha256Hex(Buffer.from(rootEnvelope.payload, "base64"))));
-  const common = { v: 1, fleet_id, created_at: FLEET_MADE_MS } as const;
+  const common = { v: 1, fleet_id, created_at: madeMs } as const;
   const keysOf = (host: TestHost) => ({ host_id: host.hostId, signing_key: spellKey(host.signingKey.publicKey), box_key: spellKey(host.boxKey.publicKey) });
   const cert: TestFleet["cert"] = (host, changes) =>
     signPayload("host-cert", hostCertPayload, { ...common, ...keysOf(host), serial: 1, name: "box", labels: {}, ...changes }, [key]);
@@ -100,7 +101,7 @@ export function testFleet(label = "one"): TestFleet {
       signPayload(
         "grant",
         grantPayload,
-        { ...common, grant_id, token_key: base64url(testToken(grant_id).publicKey), labels: {}, uses: 10, expires_at: FLEET_MADE_MS + 30 * DAY_MS, ...changes },
+        { ...common, grant_id, token_key: base64url(testToken(grant_id).publicKey), labels: {}, uses: 10, expires_at: madeMs + 30 * DAY_MS, ...changes },
         [key],
       ),
     admission: (grant_id, host, changes) =>
@@ -112,7 +113,7 @@ export function testFleet(label = "one"): TestFleet {
         {
           ...common,
           version,
-          expires_at: FLEET_MADE_MS + 90 * DAY_MS,
+          expires_at: madeMs + 90 * DAY_MS,
           message: `version ${version}`,
           files: Object.entries(files).map(([path, text]) => ({
             path,

@@ -61,6 +61,7 @@ export interface TestHub extends Disposable {
 }
 
 export const TEST_SETUP_TOKEN = "test-setup-token";
+const HOUR_MS = 3_600_000;
 
 class EagerClock extends SimClock {
   override sleep(ms: number, stop: AbortSignal): Promise<void> {
@@ -74,10 +75,12 @@ export async function testHub(
     readonly checks?: () => readonly Check[];
     readonly limits?: Partial<HubSettings["limits"]>;
     readonly dataDir?: string;
+    /** When it starts, an hour after its fleet was made. For tests whose boxes are real processes. */
+    readonly wallMs?: number;
   } = {},
 ): Promise<TestHub> {
-  const { routes: more = () => [], checks = () => [], limits, dataDir, ...worldOptions } = options;
-  const world = testWorld({ ...worldOptions, clock: new EagerClock(undefined, FLEET_MADE_MS + 3_600_000) });
+  const { routes: more = () => [], checks = () => [], limits, dataDir, wallMs = FLEET_MADE_MS + HOUR_MS, ...worldOptions } = options;
+  const world = testWorld({ ...worldOptions, clock: new EagerClock(undefined, wallMs) });
   const settings: HubSettings = {
     ...HUB_DEFAULTS,
     dataDir: dataDir ?? world.dir,
@@ -91,7 +94,7 @@ export async function testHub(
     },
   };
   if (dataDir === undefined) await Bun.write(`${world.dir}/setup-token`, `${TEST_SETUP_TOKEN}\n`);
-  const fleet = testFleet();
+  const fleet = testFleet("one", wallMs - HOUR_MS);
   let running = await start(world, settings, more, checks);
   const request = (method: string, path: string, { token, body, bytes, headers }: Ask): Request =>
     new Request(`http://hub.test${path}`, {

@@ -30,6 +30,7 @@ export function reportsArriveOnce(): Checker {
         const { payload } = JSON.parse(body) as { payload: string };
         const old = queue.seqs.get(payload);
         if (old !== undefined && old !== seq) queue.payloads.delete(old); // renumbered above what the hub counted before
+        if (old === undefined && seq <= queue.settledUpTo) report(`${hostId}: number ${seq} was given again after it was acknowledged`);
         queue.seqs.set(payload, seq);
         const known = queue.payloads.get(seq);
         if (known !== undefined && known !== payload) report(`${hostId}: number ${seq} was given to two different rows`);

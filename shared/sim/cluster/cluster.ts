@@ -32,6 +32,8 @@ export interface ClusterOptions {
 const CONVERGE_INTERVAL_MS = 30 * 60_000;
 const METRICS_INTERVAL_MS = 6 * 3_600_000;
 
+const RECENT_EFFECTS = 500;
+
 export class Cluster implements View {
   readonly scheduler = new Scheduler();
   readonly truth = new Truth();
@@ -48,6 +50,7 @@ export class Cluster implements View {
   /** Machines that changed something in this turn. */
   readonly changed = new Set<string>();
   effects = 0;
+  readonly #recent: string[] = [];
 
   constructor(options: ClusterOptions) {
     this.rng = seededRng(options.seed);
@@ -97,8 +100,16 @@ export class Cluster implements View {
     return this.scheduler.nowMs;
   }
 
+  /** Who made the last effects, for a report of a loop. */
+  busiest(): string {
+    const counts = new Map<string, number>();
+    for (const name of this.#recent) counts.set(name, (counts.get(name) ?? 0) + 1);
+    return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "nobody";
+  }
+
   #fate(machine: string, process: SimProcess, op: string, kind: EffectKind): Fate {
     this.effects += 1;
+    this.#recent[this.effects % RECENT_EFFECTS] = `${process.name} ${op}`;
     this.hash.add(`${this.scheduler.nowMs} ${process.name} ${op} ${kind}`);
     if (kind !== "read" && kind !== "query" && kind !== "clock") this.changed.add(machine);
     return this.fates(machine, process, op, kind);

@@ -30,7 +30,6 @@ export class Middleman {
   readonly #truth: Truth;
   /** Whole old answers, to be given again to anybody. */
   readonly #kept: string[] = [];
-  readonly requests = new Map<string, number>();
   /** Highest number that was in a request, by host id. */
   readonly #sent = new Map<string, { readonly database: number; readonly seq: number }>();
 
@@ -44,7 +43,6 @@ export class Middleman {
   }
 
   readonly tamper: Tamper = async (from, _to, request, answer) => {
-    this.requests.set(from, (this.requests.get(from) ?? 0) + 1);
     const isSync = new URL(request.url).pathname === SYNC;
     if (isSync) return this.#sync(from, request, answer);
     const response = await answer();

@@ -6,11 +6,14 @@ import type { Database } from "../../ports/databases.ts";
 import type { Rng } from "../../ports/rng.ts";
 import type { HubView } from "../checkers/checker.ts";
 import type { Scheduler } from "../scheduler.ts";
-import type { Node } from "../sim-disk.ts";
+import { raiseHubEpoch } from "../../../hub/edge/store/meta.ts";
+import { newSqlite } from "../sim-databases.ts";
+import type { FileNode, Node } from "../sim-disk.ts";
 import type { SimMachine } from "../sim-machine.ts";
 import { hasTable } from "./has-table.ts";
 import { HUB_CERT_PEM, HUB_KEY_PEM } from "./hub-tls.ts";
 import { Keeper } from "./keeper.ts";
+import type { Truth } from "./truth.ts";
 
 const DATA_DIR = "/var/lib/felhom-hub";
 
@@ -64,6 +67,31 @@ export class SimHub implements HubView {
   database(): Database | undefined {
     const node = this.#node(`${DATA_DIR}/hub.db`);
     return node?.kind === "file" && hasTable(node.sqlite?.database, "audit") ? node.sqlite?.database : undefined;
+  }
+
+  /** What a backup of the database would hold now. */
+  saveDatabase(): Uint8Array | undefined {
+    return this.#databaseFile()?.sqlite?.serialize();
+  }
+
+  /** The disk holds an older state of the database than it had promised. Only while the hub is off. */
+  rewindDatabase(saved: Uint8Array): void {
+    const file = this.#databaseFile();
+    if (file !== undefined) file.sqlite = newSqlite(saved);
+  }
+
+  /** An operator puts an old backup back: as `felhom hub restore` does, with a raised epoch. */
+  restoreBackup(saved: Uint8Array, truth: Truth): void {
+    this.powerCut(60_000);
+    this.rewindDatabase(saved);
+    const database = this.database();
+    database?.transaction("restore", () => raiseHubEpoch(database, this.machine.wallMs()));
+    truth.hubRestores += 1;
+  }
+
+  #databaseFile(): FileNode | undefined {
+    const node = this.#node(`${DATA_DIR}/hub.db`);
+    return node?.kind === "file" ? node : undefined;
   }
 
   #node(path: string): Node | undefined {
