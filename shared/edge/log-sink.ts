@@ -44,10 +44,10 @@ function jsonLine({ facts, ...fixed }: Line): string {
   return JSON.stringify({ ...fixed, ...Object.fromEntries(Object.entries(facts).filter(([name]) => !(name in fixed))) });
 }
 
-function textLine({ at, level, component, event, facts, cause }: Line): string {
+function textLine({ at, level, component, version, event, facts, cause }: Line): string {
   const pairs = Object.entries(facts).filter(([, value]) => value !== undefined);
   const words = pairs.map(([name, value]) => ` ${name}=${typeof value === "string" ? quoted(value) : String(value)}`);
-  return `${at} ${level.padEnd(5)} ${component} ${event}${words.join("")}${cause === undefined ? "" : ` because=${quoted(cause)}`}`;
+  return `${at} ${level.padEnd(5)} ${component}/${version} ${event}${words.join("")}${cause === undefined ? "" : ` because=${quoted(cause)}`}`;
 }
 
 function quoted(text: string): string {

@@ -3,7 +3,6 @@ import { counter, envelope, hostId, opaqueId, text } from "./fields.ts";
 import { SYNC_WAIT_MS_MAX } from "./sync-limits.ts";
 import { hostSpec } from "./spec.ts";
 
-
 export { OUTBOX_BATCH_BYTES_MAX, SYNC_REPLY_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_WAIT_MS_MAX } from "./sync-limits.ts";
 
 /** One row of the box's outbox. `return`, `report` and `facts` bodies are envelopes signed by the host; `event` and `metrics` are plain. */
