@@ -28,7 +28,7 @@ test("a JSON line has the fixed fields, the facts, and the causes flattened once
 test("a text line cannot be broken or coloured by what it reports", () => {
   const lines: string[] = [];
   logTo(lines, "text").event("error", "http.failed", { name: "a\n\u001b[31mred\u202e", count: 2, none: undefined });
-  expect(lines).toEqual(['2026-01-01T00:00:00.000Z error agent http.failed name="a\\n\\u001b[31mred\\u202e" count=2']);
+  expect(lines).toEqual(['2026-01-01T00:00:00.000Z error agent/1.2.3 http.failed name="a\\n\\u001b[31mred\\u202e" count=2']);
 });
 
 test("lines below the level are dropped", () => {
