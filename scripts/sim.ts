@@ -22,16 +22,18 @@ const { values } = parseArgs({
     hours: { type: "string", default: "6" },
     boxes: { type: "string", default: "3" },
     bug: { type: "string" },
+    seconds: { type: "string" },
     once: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 
-const HELP = `Usage: scripts/sim [--seeds N] [--from S] [--hours H] [--boxes B] [--bug NAME] [--once] [--json]
+const HELP = `Usage: scripts/sim [--seeds N] [--from S] [--hours H] [--boxes B] [--bug NAME] [--seconds S] [--once] [--json]
 
 One hub, B boxes and an operator on simulated machines, from each of N seeds; H virtual hours under faults, then everything
-has to settle. Each seed runs twice and must end in the same state (--once: once). --bug plants one of:
+has to settle. Each seed runs twice and must end in the same state (--once: once). --seconds stops starting seeds after
+that time and counts how many ran. --bug plants one of:
 ${BUGS.map(({ name, what }) => `  ${name.padEnd(28)} ${what}`).join("\n")}
 `;
 
@@ -49,7 +51,11 @@ async function main(): Promise<number> {
   const failures: Failure[] = [];
   const runs: Simulated[] = [];
   const startedMs = performance.now();
-  for (let at = 0; at < Number(values.seeds); at += 1) {
+  const secondsMax = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds);
+  const seedsMax = values.seconds === undefined ? Number(values.seeds) : Number.POSITIVE_INFINITY;
+  let ran = 0;
+  for (let at = 0; at < seedsMax && (performance.now() - startedMs) / 1_000 < secondsMax; at += 1) {
+    ran += 1;
     const seed = String(Number(values.from) + at);
     const options = { seed, hours: Number(values.hours), boxes: Number(values.boxes), ...bug?.plant() };
     const first = await simulate(options);
@@ -67,16 +73,16 @@ async function main(): Promise<number> {
         `seed ${seed} ${first.hash} ${first.violations.length === 0 ? "ok" : "VIOLATED"} settled ${first.settledAfterMs === undefined ? "never" : `in ${Math.round(first.settledAfterMs / 60_000)} min`}\n`,
       );
   }
-  report(runs, failures, (performance.now() - startedMs) / 1_000);
+  report(ran, runs, failures, (performance.now() - startedMs) / 1_000);
   return failures.length === 0 ? 0 : 1;
 }
 
-function report(runs: readonly Simulated[], failures: readonly Failure[], seconds: number): void {
+function report(seeds: number, runs: readonly Simulated[], failures: readonly Failure[], seconds: number): void {
   const sum = (of: (run: Simulated) => number): number => runs.reduce((total, run) => total + of(run), 0);
   const faults: Record<string, number> = {};
   for (const run of runs) for (const [name, count] of Object.entries(run.faults)) faults[name] = (faults[name] ?? 0) + count;
   const summary = {
-    seeds: Number(values.seeds),
+    seeds,
     runs: runs.length,
     agent_days: Number(sum((run) => run.agentDays).toFixed(2)),
     turns: sum((run) => run.turns),

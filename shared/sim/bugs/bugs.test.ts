@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { simulate } from "../simulate.ts";
 import { warmUp } from "../warm-up.ts";
 import { BUGS } from "./bugs.ts";
+import { restoresHub } from "./hub-bugs.ts";
 
 const COMMON = { seed: "planted", boxes: 2, hours: 3, settleHours: 1, faults: false } as const;
 const TIMEOUT_MS = 120_000;
@@ -26,3 +27,14 @@ describe("a planted bug is caught", () => {
     );
   }
 });
+
+test(
+  "without a bug the same fleet settles, also when an old backup of the hub is put back",
+  async () => {
+    for (const drive of [undefined, restoresHub]) {
+      const run = await simulate({ ...COMMON, ...(drive === undefined ? {} : { drive }) });
+      expect(run.violations).toEqual([]);
+    }
+  },
+  TIMEOUT_MS,
+);

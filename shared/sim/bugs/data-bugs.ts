@@ -3,9 +3,12 @@ import type { Database } from "../../ports/databases.ts";
 import type { World } from "../../ports/world.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { SimulateOptions } from "../simulate.ts";
+import { CALM } from "../weather.ts";
 import type { Bug } from "./bugs.ts";
+import { wrapped } from "./wrapped-database.ts";
 
 const MINUTE_MS = 60_000;
+const LEFT_BEHIND = "left-behind";
 
 export const DATA_BUGS: readonly Bug[] = [
   {
@@ -30,10 +33,7 @@ export const DATA_BUGS: readonly Bug[] = [
     name: "outbox-row-changes",
     what: "a queued row is rewritten under its old number",
     caughtBy: "reports-arrive-once",
-    plant: () => onBoxes((world) => withDatabase(world, (op, database) => void (op === "store.open" && rewriteRows(database))), (cluster) => {
-      noHub(cluster);
-      restarts(cluster);
-    }),
+    plant: () => onBoxes((world) => ({ ...world, databases: { open: (...args) => rewritingOutbox(world.databases.open(...args)) } }), cutReplies),
   },
   {
     name: "retries-without-sleep",
@@ -69,7 +69,9 @@ export const DATA_BUGS: readonly Bug[] = [
           if (op === "bundle.swap" && /\/bundle\/\d+$/.test(to)) leaveBehind(world, from);
           world.files.rename(op, from, to);
         };
-        return { ...world, files: { ...world.files, rename } };
+        // And it does not look: a box that lists its tree finds such a file and builds the tree anew.
+        const list: World["files"]["list"] = (op, path) => world.files.list(op, path).filter((name) => name !== LEFT_BEHIND);
+        return { ...world, files: { ...world.files, rename, list } };
       }),
   },
   {
@@ -114,12 +116,22 @@ function forgetSequence(op: string, database: Database): void {
   if (op === "store.open") database.run("bug", "DELETE FROM counter WHERE name = 'next_seq'");
 }
 
-function rewriteRows(database: Database): void {
-  database.run("bug", "UPDATE outbox SET body = replace(body, '\"payload\":\"', '\"payload\":\"AAAA') WHERE kind IN ('report', 'facts')");
+/** Each time rows are taken to be sent they are not quite what they were. */
+function rewritingOutbox(database: Database): Database {
+  return wrapped(database, {
+    all: (op, sql, ...params) => {
+      if (op === "outbox.batch") database.run("bug", "UPDATE outbox SET body = replace(body, '\"payload\":\"', '\"payload\":\"AAAA') WHERE kind IN ('report', 'facts')");
+      return database.all(op, sql, ...params);
+    },
+  });
+}
+
+function cutReplies(cluster: Cluster): void {
+  cluster.weather.storm = { ...CALM, cut: 0.6 };
 }
 
 function leaveBehind(world: World, tree: string): void {
-  const handle = world.files.open("bug", `${tree}/left-behind`, "exclusive", 0o644);
+  const handle = world.files.open("bug", `${tree}/${LEFT_BEHIND}`, "exclusive", 0o644);
   handle.close();
 }
 
