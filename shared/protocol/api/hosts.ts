@@ -44,6 +44,21 @@ export const hostDetail = z.object({
 export type HostDetail = z.infer<typeof hostDetail>;
 
 /**
+ * GET /api/v1/identities → `page("HostProofList", hostProof)`, by name, revoked hosts left out; `facts=true` adds the newest signed facts. What
+ * a workstation needs to know many hosts by what was signed, without asking for each. A page ends early rather than grow beyond some MiB.
+ */
+export const hostProof = z.object({
+  host_id: hostId,
+  name,
+  last_seen_at: z.nullable(wallMs),
+  host_cert: z.nullable(envelope),
+  grant: z.nullable(envelope),
+  admission: z.nullable(envelope),
+  facts: z.nullable(envelope),
+});
+export type HostProof = z.infer<typeof hostProof>;
+
+/**
  * GET /api/v1/hosts → `page("HostList", hostItem)`, by name; `contact=`, `health=`, `name=<glob>`, `label=<key>=<value>`, `cursor`, `limit`; ETag.
  * GET /api/v1/hosts/{id} → `one("Host", hostDetail)`. GET /api/v1/hosts/{id}/timeline → `page("EventList", eventItem)`, newest first.
  * GET /api/v1/hosts/{id}/spec → `one("Spec", hostSpec)` with ETag `"<generation>"`.

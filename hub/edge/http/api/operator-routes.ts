@@ -11,6 +11,7 @@ import { eventRoutes } from "./events.ts";
 import { grantRoutes } from "./grants.ts";
 import { hostEditRoutes } from "./host-edits.ts";
 import { hostRoutes } from "./hosts.ts";
+import { identityRoutes } from "./identities.ts";
 import { loginRoutes } from "./login.ts";
 import { rootRoutes } from "./roots.ts";
 import { setupRoutes } from "./setup.ts";
@@ -30,6 +31,7 @@ export function operatorRoutes(hub: Hub, checks: () => readonly Check[]): readon
     ...rootRoutes(hub),
     ...enrollmentRoutes(hub),
     ...hostRoutes(hub),
+    ...identityRoutes(hub),
     ...hostEditRoutes(hub),
     ...grantRoutes(hub),
     ...bundleRoutes(hub),
