@@ -6,6 +6,7 @@ import { hubHeldRss } from "./benches/hub-held-rss.ts";
 import { hubStorm10000 } from "./benches/hub-storm.ts";
 import { hubSyncIdle } from "./benches/hub-sync-idle.ts";
 import { localNoop } from "./benches/local-noop.ts";
+import { publish1000Hosts } from "./benches/publish-1000-hosts.ts";
 import { BINARY } from "./fleet/real-fleet.ts";
 
 /**
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Bench[]>>> = {
   "hub.sync_idle": hubSyncIdle,
   "hub.held_rss": hubHeldRss,
   "hub.storm_10000": hubStorm10000,
+  "publish.1000_hosts": publish1000Hosts,
 };
 
 const words = process.argv.slice(2);

@@ -23,6 +23,8 @@ import { Truth } from "./truth.ts";
 export interface ClusterOptions {
   readonly seed: string;
   readonly boxes: number;
+  /** Every box admits itself by a grant; else every other one waits for the operator. */
+  readonly grants?: "all" | "half";
   /** Planted bugs change what processes get to see, and which programs they start. */
   readonly adapt?: (machine: string, world: World, process: SimProcess) => World;
   readonly programs?: (real: Programs) => Programs;
@@ -82,7 +84,7 @@ export class Cluster implements View {
         machine: machine(name, `10.1.${at >> 8}.${at & 255}`),
         scheduler: this.scheduler,
         rng,
-        join: () => this.operator.joinCode(at % 2 === 0),
+        join: () => this.operator.joinCode(options.grants === "all" || at % 2 === 0),
         hubUrl: HUB_URL,
         settings: { convergeIntervalMs: CONVERGE_INTERVAL_MS, metricsIntervalMs: METRICS_INTERVAL_MS },
       });
