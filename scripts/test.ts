@@ -5,7 +5,7 @@ import { runStages, STAGES } from "./stages.ts";
  * the tools that fault injection needs; without root, tests that need a missing tool say so and count as skipped.
  */
 
-const TOOLS: Readonly<Record<string, string>> = { strace: "strace", faketime: "faketime", curl: "curl" };
+const TOOLS: Readonly<Record<string, string>> = { strace: "strace", faketime: "faketime", curl: "curl", "nats-server": "nats-server" };
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !STAGES.some((stage) => stage.name === name));
 if (unknown.length > 0) {

@@ -1,6 +1,7 @@
 import { hex } from "../core/bytes.ts";
 import type { Self } from "../ports/self.ts";
 import type { World } from "../ports/world.ts";
+import { realBuses } from "./buses.ts";
 import { realClock } from "./clock.ts";
 import { realCrypto } from "./crypto.ts";
 import { realDatabases } from "./databases.ts";
@@ -20,6 +21,7 @@ export function realWorld(options: { readonly log: LogSettings; readonly compone
     exec: realExec,
     net: realNet(),
     databases: realDatabases,
+    buses: realBuses,
     log: logSink(options.log, options.component, options.self.version, realClock),
     self: options.self,
   };

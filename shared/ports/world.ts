@@ -1,3 +1,4 @@
+import type { Buses } from "./bus.ts";
 import type { Clock } from "./clock.ts";
 import type { Crypto } from "./crypto.ts";
 import type { Databases } from "./databases.ts";
@@ -17,6 +18,7 @@ export interface World {
   readonly exec: Exec;
   readonly net: Net;
   readonly databases: Databases;
+  readonly buses: Buses;
   readonly log: Log;
   readonly self: Self;
 }

@@ -6,6 +6,7 @@ import { seededRng } from "../edge/rng.ts";
 import type { Rng } from "../ports/rng.ts";
 import type { World } from "../ports/world.ts";
 import { capturedLog, type LogLine } from "./captured-log.ts";
+import { noBuses } from "./no-buses.ts";
 import { rngCrypto } from "./rng-crypto.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { SimClock } from "./sim-clock.ts";
@@ -98,6 +99,7 @@ export class SimMachine {
       crypto: rngCrypto(rng.fork("crypto")),
       files: simFiles(process, this.disk, this.#locks),
       databases: simDatabases(process, this.disk),
+      buses: noBuses,
       net: network.netFor(process, this),
       exec: simExec(process, {
         scheduler,
@@ -107,7 +109,15 @@ export class SimMachine {
         fork: (argv) => this.start(argv),
       }),
       log: capturedLog(this.logged, name, LOG_LINES_MAX),
-      self: { exe: ["/usr/bin/felhom"], pid: process.pid, uid: 0, gid: 0, version: "0.1.0", rssBytes: () => 30_000_000, releaseMemory: () => Promise.resolve() },
+      self: {
+        exe: ["/usr/bin/felhom"],
+        pid: process.pid,
+        uid: 0,
+        gid: 0,
+        version: "0.1.0",
+        rssBytes: () => 30_000_000,
+        releaseMemory: () => Promise.resolve(),
+      },
     };
   }
 }

@@ -11,6 +11,7 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { realBuses } from "../edge/buses.ts";
 import { realDatabases } from "../edge/databases.ts";
 import { realExec } from "../edge/exec.ts";
 import { realFiles } from "../edge/files.ts";
@@ -45,6 +46,7 @@ export function testWorld(options: TestWorldOptions = {}): TestWorld {
     exec: realExec,
     net: realNet(),
     databases: realDatabases,
+    buses: realBuses,
     log: capturedLog(logged),
     self: {
       exe: [process.execPath, new URL("../../main.ts", import.meta.url).pathname],

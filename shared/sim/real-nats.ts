@@ -1,0 +1,94 @@
+/**
+ * A real nats-server for tests: a free loopback port, file storage in a directory of its own. Tests that need it are skipped, and say
+ * why, where it is not installed.
+ *
+ *     const nats = await startNats({ dir, config: (port) => natsServerConfig(…) });
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+
+export const natsServer = Bun.which("nats-server");
+
+/** For a test's name: `test.skipIf(natsServer === null)(`… ${whyNoNats}`, …)`. */
+export const whyNoNats = natsServer === null ? "(skipped: nats-server is not installed; apt-get install nats-server)" : "";
+
+export interface RealNats {
+  readonly url: string;
+  readonly port: number;
+  readonly storeDir: string;
+  /** Ends it like a power cut does to a process. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+  /** On the same port with the same configuration. */
+  start(): Promise<void>;
+  /** Every stream and consumer, gone. Only while it is down. */
+  loseStore(): void;
+  log(): string;
+}
+
+export async function startNats(given: {
+  readonly dir: string;
+  readonly config: (place: { readonly port: number; readonly storeDir: string }) => string;
+}): Promise<RealNats> {
+  const { dir, config } = given;
+  const storeDir = `${dir}/jetstream`;
+  mkdirSync(storeDir, { recursive: true });
+  const port = await freePort();
+  const state: { child: ReturnType<typeof Bun.spawn> | undefined } = { child: undefined };
+  // The monitoring port of a production file is fixed; tests run beside each other.
+  writeFileSync(`${dir}/nats.conf`, config({ port, storeDir }).replace(/^http:.*$/m, ""));
+  const ended = async (signal: "SIGKILL" | "SIGTERM"): Promise<void> => {
+    const { child } = state;
+    state.child = undefined;
+    child?.kill(signal);
+    await child?.exited;
+  };
+  const nats: RealNats = {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    storeDir,
+    kill: () => ended("SIGKILL"),
+    stop: () => ended("SIGTERM"),
+    start: async () => {
+      state.child = Bun.spawn([natsServer ?? "nats-server", "-c", `${dir}/nats.conf`, "-l", `${dir}/nats.log`], {
+        stdout: "ignore",
+        stderr: "ignore",
+        stdin: "ignore",
+      });
+      await listening(port, state.child, () => nats.log());
+    },
+    loseStore: () => {
+      for (const name of readdirSync(storeDir)) rmSync(`${storeDir}/${name}`, { recursive: true, force: true });
+    },
+    log: () => (existsSync(`${dir}/nats.log`) ? readFileSync(`${dir}/nats.log`, "utf8") : ""),
+  };
+  await nats.start();
+  return nats;
+}
+
+export async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const at = probe.address();
+      probe.close(() => resolve(typeof at === "object" && at !== null ? at.port : 0));
+    });
+  });
+}
+
+/** Its INFO line is the sign that it serves; looked for every few milliseconds, for ten seconds at most. */
+async function listening(port: number, child: ReturnType<typeof Bun.spawn>, log: () => string): Promise<void> {
+  for (let tries = 0; tries < 1_000; tries += 1) {
+    if (child.exitCode !== null) throw new Error(`nats-server ended with ${child.exitCode}:\n${log()}`);
+    const greeted = await new Promise<boolean>((resolve) => {
+      const no = (): void => resolve(false);
+      // Heard first: ending the socket is told as its close at once.
+      const data = (socket: Bun.Socket): void => void (resolve(true), socket.end());
+      Bun.connect({ hostname: "127.0.0.1", port, socket: { data, close: no, error: no, connectError: no } }).catch(no);
+    });
+    if (greeted) return;
+    await Bun.sleep(10);
+  }
+  throw new Error(`nats-server did not come up:\n${log()}`);
+}
