@@ -17,6 +17,7 @@ import { fetchBlob } from "./blob-fetch.ts";
 import { pinsOf } from "./link-service.ts";
 
 const FETCH_BACKOFF = { firstMs: 2_000, maxMs: 300_000 };
+const REPAIR_BACKOFF = { firstMs: 30_000, maxMs: 60 * 60_000 };
 /** Outside a window: how often the clock is looked at. */
 const WINDOW_CHECK_MS = 60_000;
 const PARALLEL_MAX = 4;
@@ -33,6 +34,7 @@ class Fetcher {
   #trouble: string | undefined;
   #failures = 0;
   #bytes = 0;
+  #repairs = { version: 0, count: 0, notBeforeMs: 0 };
 
   constructor(world: World, desk: Desk, workers: WorkerClient) {
     this.#world = world;
@@ -47,6 +49,11 @@ class Fetcher {
         this.#trouble = undefined;
         this.#failures = 0;
         await this.#desk.fetch.next(stop);
+        continue;
+      }
+      const pauseMs = this.#repairs.version === candidate ? this.#repairs.notBeforeMs - this.#world.clock.monoMs() : 0;
+      if (pauseMs > 0) {
+        await this.#world.clock.sleep(pauseMs, stop);
         continue;
       }
       const waitMs = this.#mayFetch() ? await this.#bring(candidate, stop) : WINDOW_CHECK_MS;
@@ -80,6 +87,7 @@ class Fetcher {
       if (staged) {
         this.#failures = 0;
         this.#trouble = undefined;
+        this.#countRepair(candidate);
         this.#world.log.event("info", "bundle.in_force", { bundle: held.bundle });
         this.#desk.want("bundle");
         return 0;
@@ -94,6 +102,14 @@ class Fetcher {
     }
     this.#failures += 1;
     return Math.round(backoffMs(FETCH_BACKOFF, this.#failures - 1, this.#world.rng));
+  }
+
+  /** A tree that is damaged again as soon as it was built (a dying disk, somebody's script) is built again at a growing distance, not in a loop. */
+  #countRepair(version: number): void {
+    const { version: before, count } = this.#repairs;
+    const repairs = before === version ? count + 1 : 0;
+    const waitMs = repairs === 0 ? 0 : backoffMs(REPAIR_BACKOFF, repairs, this.#world.rng);
+    this.#repairs = { version, count: repairs, notBeforeMs: this.#world.clock.monoMs() + waitMs };
   }
 
   async #fetchAll(missing: readonly BlobRef[], stop: AbortSignal): Promise<void> {
