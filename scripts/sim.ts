@@ -4,6 +4,7 @@
  * violated or a seed did not repeat itself.
  */
 import { parseArgs } from "node:util";
+import { crashRun } from "../shared/sim/crash-run.ts";
 import { type Simulated, simulate } from "../shared/sim/simulate.ts";
 import { warmUp } from "../shared/sim/warm-up.ts";
 import { BUGS } from "../shared/sim/bugs/bugs.ts";
@@ -24,18 +25,24 @@ const { values } = parseArgs({
     bug: { type: "string" },
     seconds: { type: "string" },
     once: { type: "boolean", default: false },
+    crashes: { type: "string" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 
 const HELP = `Usage: scripts/sim [--seeds N] [--from S] [--hours H] [--boxes B] [--bug NAME] [--seconds S] [--once] [--json]
+       scripts/sim --crashes STEP [--from N]
 
 One hub, B boxes and an operator on simulated machines, from each of N seeds; H virtual hours under faults, then everything
 has to settle. Each seed runs twice and must end in the same state (--once: once). --seconds stops starting seeds after
-that time and counts how many ran. --bug plants one of:
+that time and counts how many ran. --crashes kills a box, then the hub, at every STEP-th effect of its first minutes,
+process and power in turn. --bug plants one of:
 ${BUGS.map(({ name, what }) => `  ${name.padEnd(28)} ${what}`).join("\n")}
 `;
+
+/** How many effects the first minutes take: enrolling, adopting, staging, converging, reporting. */
+const CRASH_EFFECTS = { "box-1": 1_600, hub: 900 } as const;
 
 async function main(): Promise<number> {
   if (values.help) {
@@ -51,6 +58,19 @@ async function main(): Promise<number> {
   const failures: Failure[] = [];
   const runs: Simulated[] = [];
   const startedMs = performance.now();
+  if (values.crashes !== undefined) {
+    const step = Math.max(1, Number(values.crashes));
+    for (const machine of ["box-1", "hub"] as const) {
+      for (let nth = Number(values.from); nth <= CRASH_EFFECTS[machine]; nth += step) {
+        const how = nth % 2 === 0 ? "process dies" : "power fails";
+        const run = await crashRun({ machine, nth, how, when: nth % 4 < 2 ? "dies before" : "dies after" });
+        runs.push(run);
+        for (const { checker, text } of run.violations) failures.push({ seed: `${machine} ${nth}`, checker, text, replay: `scripts/sim --crashes 100000 --from ${nth}` });
+      }
+    }
+    report(runs.length, runs, failures, (performance.now() - startedMs) / 1_000);
+    return failures.length === 0 ? 0 : 1;
+  }
   const secondsMax = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds);
   const seedsMax = values.seconds === undefined ? Number(values.seeds) : Number.POSITIVE_INFINITY;
   let ran = 0;

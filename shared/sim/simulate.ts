@@ -30,6 +30,8 @@ export interface SimulateOptions extends Omit<ClusterOptions, "boxes"> {
   /** How long everything may take to settle. */
   readonly settleHours?: number;
   /** Scripted trouble, for a planted bug that needs a certain one. */
+  /** The same, before anything has started. */
+  readonly begin?: (cluster: Cluster) => void;
   readonly drive?: (cluster: Cluster, nemesis: Nemesis) => void;
 }
 
@@ -71,6 +73,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
   const cluster = new Cluster({ ...options, boxes });
   const nemesis = new Nemesis(cluster, cluster.rng.fork("nemesis"));
   const run = new Run(cluster, allCheckers(cluster), options.stopAt);
+  options.begin?.(cluster);
   await run.setUp();
   if (options.faults !== false) nemesis.start();
   options.drive?.(cluster, nemesis);

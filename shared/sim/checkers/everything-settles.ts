@@ -27,7 +27,7 @@ function boxLacks({ truth, hub }: View, box: BoxView): readonly string[] {
   const lacks = [
     held.roots.length === truth.newestRoot ? "" : `root ${truth.newestRoot}: it has ${held.roots.length}`,
     bundle === (wanted?.payload.version ?? 0) ? "" : `bundle ${wanted?.payload.version}: it has ${bundle}`,
-    serial >= certSerial - 1 ? "" : `certificate ${certSerial}: it has ${serial}`,
+    serial === certSerial ? "" : `certificate ${certSerial}: it has ${serial}`,
     generation === held.spec?.generation || generation === 0 ? "" : `spec ${generation}: it has ${held.spec?.generation ?? 0}`,
     rows === 0 ? "" : `an empty outbox: ${rows} rows wait`,
     box.text("/etc/motd") === wanted?.motd ? "" : `the wanted /etc/motd: it says ${JSON.stringify(box.text("/etc/motd"))}`,
