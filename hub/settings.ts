@@ -1,6 +1,7 @@
 import type { SettingsOf } from "../shared/config/field.ts";
 import type { hubFields } from "../shared/config/settings.ts";
 import { Fault } from "../shared/core/fault.ts";
+import { isUsableNatsUrl } from "../shared/protocol/nats-urls.ts";
 
 /** What a hub is told before it starts. `main.ts` fills this from flags, environment and the settings file; nothing below reads any of those. */
 export interface HubSettings {
@@ -14,6 +15,8 @@ export interface HubSettings {
   /** Addresses of the proxies whose `x-forwarded-for` is believed; empty: no header is. */
   readonly trustedProxies: readonly string[];
   readonly limits: HubLimits;
+  /** No URLs: no NATS. Boxes are told these, the hub connects to them. `caPath` empty: see `natsCaPem`. */
+  readonly nats: { readonly urls: readonly string[]; readonly caPath: string };
   readonly liveness: { readonly staleMs: number; readonly downMs: number; readonly checkMs: number };
 }
 
@@ -49,6 +52,7 @@ export const HUB_DEFAULTS: Omit<HubSettings, "dataDir"> = {
     requestsPerSecondPerAddress: 50,
     refusalsPerMinutePerAddress: 120,
   },
+  nats: { urls: [], caPath: "" },
   liveness: { staleMs: 180_000, downMs: 600_000, checkMs: 15_000 },
 };
 
@@ -73,6 +77,16 @@ export function hubSettingsFrom(flat: SettingsOf<typeof hubFields>, self: { read
       requestsPerSecondPerAddress: flat.requestsPerSecondPerAddress,
       refusalsPerMinutePerAddress: flat.refusalsPerMinutePerAddress,
     },
+    nats: { urls: natsUrlsOf(flat.natsUrls), caPath: flat.natsCa },
     liveness: { staleMs: flat.staleMs, downMs: flat.downMs, checkMs: flat.livenessCheckMs },
   };
+}
+
+function natsUrlsOf(urls: readonly string[]): readonly string[] {
+  const unusable = urls.find((url) => !isUsableNatsUrl(url));
+  if (unusable !== undefined)
+    throw new Fault("bad_settings", `Cannot use ${unusable} as a NATS server: it has no TLS, and is not this machine`, {
+      remedy: "name it as tls://host:port",
+    });
+  return urls;
 }

@@ -78,5 +78,6 @@ function specData(spec: HostSpec): Readonly<Record<string, unknown>> {
     intervalS: spec.interval_s ?? null,
     fetchWindows: spec.fetch_windows ?? [],
     applyWindows: spec.apply_windows ?? [],
+    nats: spec.nats === undefined ? null : { urls: spec.nats.urls ?? null },
   };
 }

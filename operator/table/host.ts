@@ -100,12 +100,13 @@ export const commands: readonly Command[] = [
   },
   {
     path: ["host", "spec"],
-    summary: "Show or edit a host's desired spec: mode, pause, interval, windows",
+    summary: "Show or edit a host's desired spec: mode, pause, interval, windows, NATS",
     examples: [
       { run: "felhom host spec kovacs-1", shows: "the spec and its generation" },
       { run: "felhom host spec kovacs-1 --mode monitor", shows: "report drift, change nothing" },
       { run: "felhom host spec kovacs-1 --pause 3h --reason 'moving the rack'", shows: "nothing is applied for three hours" },
       { run: "felhom host spec kovacs-1 --apply-window 'daily 02:00-05:00'", shows: "changes at night only, in the box's own time" },
+      { run: "felhom host spec kovacs-1 --nats", shows: "attached to the hub's NATS servers as well, for operations" },
     ],
     args: [HOST],
     options: [
@@ -116,6 +117,9 @@ export const commands: readonly Command[] = [
       { name: "fetch-window", value: "WINDOW", many: true, summary: "When bundles may be fetched: 'sat+sun 22:00-04:00'" },
       { name: "apply-window", value: "WINDOW", many: true, summary: "When changes may be made" },
       { name: "no-windows", summary: "Remove all windows that are not given again" },
+      { name: "nats", summary: "Attach to the hub's NATS servers, beside the sync" },
+      { name: "nats-url", value: "URL", many: true, summary: "Attach to these servers instead: tls://host:port" },
+      { name: "no-nats", summary: "Detach from NATS" },
     ],
     mutates: true,
     load: () => import("../commands/host-spec.ts"),

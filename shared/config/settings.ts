@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { NATS_URL_PATTERN, NATS_URLS_MAX } from "../protocol/nats-urls.ts";
 import { field } from "./field.ts";
 
 /** Settings that every long-lived role has. */
@@ -59,5 +60,11 @@ export const hubFields = {
   refusalsPerMinutePerAddress: field(rate, 120, "Wrong credentials and unknown paths per minute from one address."),
   staleMs: field(ms(1_000, 1_440 * MINUTE_MS), 3 * MINUTE_MS, "A host is stale when it has not synced for this long."),
   downMs: field(ms(1_000, 10_080 * MINUTE_MS), 10 * MINUTE_MS, "A host is down when it has not synced for this long."),
+  natsUrls: field(
+    z.array(z.string().check(z.regex(NATS_URL_PATTERN))).check(z.maxLength(NATS_URLS_MAX)),
+    [],
+    "NATS servers of this hub, as tls://host:port; boxes whose spec names NATS are told them. Empty: no NATS. See `felhom hub nats-config`.",
+  ),
+  natsCa: field(path, "", "PEM file that the NATS servers' certificates are checked against. Empty: the hub's own for NATS if it made one, else the system's."),
   livenessCheckMs: field(ms(100, 10 * MINUTE_MS), 15_000, "How often hosts that became stale or down are looked up."),
 };

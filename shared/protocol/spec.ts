@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import { counter, hostId, wallMs } from "./fields.ts";
+import { NATS_URL_PATTERN, NATS_URLS_MAX } from "./nats-urls.ts";
 
 const daily = z.string().check(z.regex(/^([01]\d|2[0-3]):[0-5]\d$/));
 /** `days` are 0 (Sunday) … 6; `from` and `to` are local wall-clock times of the box; a window may pass midnight. */
@@ -25,5 +26,7 @@ export const hostSpec = z.object({
   interval_s: z.optional(z.int().check(z.minimum(60), z.maximum(86_400))),
   fetch_windows: z.optional(z.array(window).check(z.maxLength(32))),
   apply_windows: z.optional(z.array(window).check(z.maxLength(32))),
+  /** Present: the box attaches to NATS beside its sync. Without `urls` to the servers that the hub names. */
+  nats: z.optional(z.object({ urls: z.optional(z.array(z.string().check(z.regex(NATS_URL_PATTERN))).check(z.minLength(1), z.maxLength(NATS_URLS_MAX))) })),
 });
 export type HostSpec = z.infer<typeof hostSpec>;

@@ -50,6 +50,15 @@ describe("a desired spec", () => {
     );
   });
 
+  test("NATS is attached to with TLS only, or on this machine; servers of which none is usable are none", () => {
+    const natsIn = (urls: string[] | undefined): HostSpec["nats"] => clampSpec(spec({ nats: urls === undefined ? {} : { urls } }), NOW).nats;
+    expect(natsIn(undefined)).toEqual({});
+    expect(natsIn(["tls://n1.example.org:4222", "nats://n2.example.org", "nats://127.0.0.1:4222"])).toEqual({
+      urls: ["tls://n1.example.org:4222", "nats://127.0.0.1:4222"],
+    });
+    expect(natsIn(["nats://n2.example.org", "tls://a:b@n3.example.org"])).toBeUndefined();
+  });
+
   test("unknown fields do not survive", () => {
     const offered = { ...spec(), run_this: "rm -rf /" };
     expect(clampSpec(offered, NOW)).not.toHaveProperty("run_this");

@@ -4,6 +4,7 @@
  * `safe` (pace and mode of enforcing, never what is enforced); a later field that destroys something is `held` here until a
  * signed op allows it. Never: code, keys, trust.
  */
+import { usableNatsUrls } from "../../../shared/protocol/nats-urls.ts";
 import type { HostSpec, Window } from "../../../shared/protocol/spec.ts";
 
 export const PAUSE_MS_MAX = 30 * 24 * 3_600_000;
@@ -11,11 +12,15 @@ export const INTERVAL_S_MIN = 60;
 export const INTERVAL_S_MAX = 86_400;
 export const WINDOWS_MAX = 32;
 
-export type SpecField = "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows";
-const CLASS_OF = { mode: "safe", paused_until: "safe", interval_s: "safe", fetch_windows: "safe", apply_windows: "safe" } as const satisfies Record<
-  SpecField,
-  "safe" | "held"
->;
+export type SpecField = "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows" | "nats";
+const CLASS_OF = {
+  mode: "safe",
+  paused_until: "safe",
+  interval_s: "safe",
+  fetch_windows: "safe",
+  apply_windows: "safe",
+  nats: "safe",
+} as const satisfies Record<SpecField, "safe" | "held">;
 
 export interface SpecChange {
   readonly field: SpecField;
@@ -55,7 +60,16 @@ export function clampSpec(offered: HostSpec, nowMs: number): HostSpec {
     ...(offered.interval_s === undefined ? {} : { interval_s: Math.min(INTERVAL_S_MAX, Math.max(INTERVAL_S_MIN, offered.interval_s)) }),
     ...(offered.fetch_windows === undefined ? {} : { fetch_windows: offered.fetch_windows.slice(0, WINDOWS_MAX) }),
     ...(offered.apply_windows === undefined ? {} : { apply_windows: offered.apply_windows.slice(0, WINDOWS_MAX) }),
+    ...natsOf(offered),
   };
+}
+
+/** A place to connect to, with TLS unless it is this very machine. Named servers of which none is usable name nothing. */
+function natsOf({ nats }: HostSpec): Pick<HostSpec, "nats"> {
+  if (nats === undefined) return {};
+  if (nats.urls === undefined) return { nats: {} };
+  const urls = usableNatsUrls(nats.urls);
+  return urls.length === 0 ? {} : { nats: { urls: [...urls] } };
 }
 
 function changesOf(current: HostSpec | undefined, offered: HostSpec, taken: HostSpec): readonly SpecChange[] {

@@ -2,6 +2,7 @@ import { age, isoTime, parseDuration } from "../../../shared/cli/age.ts";
 import type { Call } from "../../../shared/cli/command.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 import type { SpecEdit } from "../../../shared/protocol/api/hosts.ts";
+import { isUsableNatsUrl, NATS_URLS_MAX } from "../../../shared/protocol/nats-urls.ts";
 import type { HostSpec, Window } from "../../../shared/protocol/spec.ts";
 
 /** Flags of `host spec` → the next spec, and the difference as lines. Pure; the agent clamps whatever comes to its own limits. */
@@ -9,7 +10,9 @@ export const PAUSE_MS_MAX = 30 * 86_400_000;
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
 
 export function isSpecEdit(options: Call["options"]): boolean {
-  return ["mode", "pause", "resume", "interval", "fetch-window", "apply-window", "no-windows"].some((name) => options[name] !== undefined);
+  return ["mode", "pause", "resume", "interval", "fetch-window", "apply-window", "no-windows", "nats", "nats-url", "no-nats"].some(
+    (name) => options[name] !== undefined,
+  );
 }
 
 export function editOf(spec: HostSpec, options: Call["options"], nowMs: number): SpecEdit {
@@ -34,7 +37,25 @@ export function editOf(spec: HostSpec, options: Call["options"], nowMs: number):
     ...(intervalS === undefined ? {} : { interval_s: intervalS }),
     ...(fetchWindows === undefined ? {} : { fetch_windows: fetchWindows }),
     ...(applyWindows === undefined ? {} : { apply_windows: applyWindows }),
+    ...natsOf(spec, options),
   };
+}
+
+function natsOf({ nats }: HostSpec, options: Call["options"]): Pick<SpecEdit, "nats"> {
+  const flag = options["nats-url"];
+  const urls = typeof flag === "string" ? [flag] : Array.isArray(flag) ? flag.map(String) : undefined;
+  if (options["no-nats"] === true) {
+    if (urls !== undefined || options["nats"] === true) throw new Fault("bad_request", "Cannot attach to NATS and detach from it at once");
+    return {};
+  }
+  const unusable = urls?.find((url) => !isUsableNatsUrl(url));
+  if (unusable !== undefined || (urls?.length ?? 0) > NATS_URLS_MAX)
+    throw new Fault("bad_request", `Cannot use ${unusable ?? "so many servers"} for NATS`, {
+      remedy: `Name at most ${NATS_URLS_MAX} servers as tls://host:port; without TLS only on the box itself, as nats://127.0.0.1:port.`,
+    });
+  if (urls !== undefined) return { nats: { urls } };
+  if (options["nats"] === true) return { nats: {} };
+  return nats === undefined ? {} : { nats };
 }
 
 /** `mode  enforce → monitor`, only what differs. */
@@ -47,7 +68,7 @@ export function specDiff(before: HostSpec, after: SpecEdit, nowMs: number): read
 }
 
 export function specFields(
-  spec: Pick<HostSpec, "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows">,
+  spec: Pick<HostSpec, "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows" | "nats">,
   nowMs: number,
 ): readonly (readonly [string, string])[] {
   const paused = spec.paused_until;
@@ -57,6 +78,7 @@ export function specFields(
     ["interval", spec.interval_s === undefined ? "the fleet's" : age(spec.interval_s * 1_000)],
     ["fetch windows", windowsText(spec.fetch_windows)],
     ["apply windows", windowsText(spec.apply_windows)],
+    ["NATS", spec.nats === undefined ? "no" : (spec.nats.urls?.join(", ") ?? "the hub's servers")],
   ];
 }
 

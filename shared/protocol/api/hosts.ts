@@ -70,6 +70,7 @@ export const specEdit = z.strictObject({
   interval_s: hostSpec.shape.interval_s,
   fetch_windows: hostSpec.shape.fetch_windows,
   apply_windows: hostSpec.shape.apply_windows,
+  nats: hostSpec.shape.nats,
 });
 export type SpecEdit = z.infer<typeof specEdit>;
 
