@@ -1,62 +1,64 @@
-/** Ops and answers for the hub's tests: real ones, signed by the test fleet's operator and by its boxes. */
-import { fromBase64 } from "../core/bytes.ts";
-import { newOp } from "../ops/new-op.ts";
-import type { Sha256 } from "../core/ids.ts";
-import { type Envelope, sha256Hex as sha256Field } from "../protocol/fields.ts";
-import type { OutboxItem } from "../protocol/sync.ts";
-import type { TestBox } from "./test-box.ts";
-import { testKey, valueOf } from "./test-fleet.ts";
-import type { TestHub } from "./test-hub.ts";
-import { signEnvelope } from "../trust/envelope.ts";
+/**
+ * Ops for tests: a fleet where operating takes one of two keys and destroying takes two of three, and signed ops of any kind. Real
+ * signatures on real bytes; what a test breaks, it breaks by itself.
+ */
+import { base32, base64url, utf8 } from "../core/bytes.ts";
+import { sha256, sha256Hex } from "../core/sha256.ts";
+import type { OpKindName } from "../ops/catalogue.ts";
+import { OP_KINDS } from "../ops/catalogue.ts";
+import type { Subject } from "../states/expression.ts";
+import { encodeEnvelope, type Envelope, signEnvelope } from "../trust/envelope.ts";
 import type { SigningKey } from "../trust/keys.ts";
-import { signReturn } from "../trust/op.ts";
-import type { OpTarget, ReturnPayload } from "../trust/payloads.ts";
+import { type OpPayload, type RootPayload, rootPayload } from "../trust/payloads.ts";
+import { type TrustedRoot, verifyFirstRoot } from "../trust/root.ts";
+import { signPayload } from "../trust/sign-payload.ts";
+import { FLEET_MADE_MS, testFleetId, testHost, testKey, testRootPayload, valueOf } from "./test-fleet.ts";
 
-export interface TestOp {
-  readonly id: string;
-  readonly sha256: Sha256;
-  readonly bytes: Uint8Array;
-  readonly envelope: Envelope;
+export const OP_ISSUED_MS = FLEET_MADE_MS + 3_600_000;
+export const OP_NOW_MS = OP_ISSUED_MS + 1_000;
+
+export const operatorKeys = { anna: testKey("anna"), bela: testKey("bela"), cili: testKey("cili") } as const;
+/** Its signatures are as good as any, but no root lists it. */
+export const strangerKey = testKey("stranger");
+export const opHost = testHost("op");
+export const opSubject: Subject = {
+  labels: { role: "web", site: "gyor" },
+  facts: { os: { family: "debian" }, memory: { total_mb: 8_192 } },
+  host: { id: opHost.hostId, name: "kovacs-1" },
+};
+
+/** `operate`: anna or bela. `destroy`: two of anna, bela, cili. */
+export function opRoot(changes: Partial<RootPayload> = {}): TrustedRoot {
+  const { anna, bela, cili } = operatorKeys;
+  const base = testRootPayload([anna, bela, cili], { fleet_id: testFleetId("one") });
+  const roles = {
+    ...base.roles,
+    operate: { keys: [anna.keyId, bela.keyId], threshold: 1 },
+    destroy: { keys: [anna.keyId, bela.keyId, cili.keyId], threshold: 2 },
+  };
+  const envelope = signPayload("root", rootPayload, { ...base, roles, ...changes }, [anna]);
+  return valueOf(verifyFirstRoot(envelope, sha256Hex(Buffer.from(envelope.payload, "base64"))));
 }
 
-export interface TestWish {
-  readonly kind?: string;
-  readonly params?: Readonly<Record<string, unknown>>;
-  readonly target?: OpTarget;
-  readonly lifetimeMs?: number;
-  readonly keys?: readonly SigningKey[];
-}
-
-export const DAY_MS = 86_400_000;
-
-/** `cmd.run` of `true` on every host, for a day, unless said otherwise. */
-export function testOp(hub: TestHub, wish: TestWish = {}): TestOp {
-  const { kind = "cmd.run", params = { argv: ["/bin/true"], timeout_s: 60 }, target = { expr: "true" }, lifetimeMs = DAY_MS, keys = [hub.fleet.key] } = wish;
-  const fleetId = hub.fleet.root.payload.fleet_id;
-  const op = valueOf(newOp({ fleetId, kind, target, params, issuedAt: hub.world.clock.wallMs(), lifetimeMs }, hub.world.crypto));
-  return { id: op.payload.id, sha256: sha256Field.parse(op.sha256), bytes: op.bytes, envelope: signEnvelope("op", op.bytes, keys) };
-}
-
-export const upload = (hub: TestHub, token: string, op: TestOp, pacing?: Readonly<Record<string, unknown>>) =>
-  hub.ask("POST", "/api/v1/ops", { token, body: { envelope: op.envelope, ...(pacing === undefined ? {} : { pacing }) } });
-
-export function answer(box: TestBox, op: Pick<TestOp, "id" | "sha256">, changes: Partial<ReturnPayload> = {}, key = box.keys.signingKey): Envelope {
-  const payload: ReturnPayload = {
+/** A payload of this kind with the kind's own example, aimed at `opHost`. Ids and nonces follow from `label`. */
+export function opPayloadOf(kind: OpKindName, changes: Readonly<Record<string, unknown>> = {}, label: string = kind): OpPayload {
+  const seed = sha256(utf8(`op ${label}`));
+  return {
     v: 1,
-    fleet_id: box.hub.fleet.root.payload.fleet_id,
-    host_id: box.keys.hostId,
-    op_id: op.id,
-    op_sha256: op.sha256,
-    part: 0,
-    state: "done",
-    at: box.hub.world.clock.wallMs(),
+    fleet_id: testFleetId("one"),
+    id: `o-${base32(seed.subarray(0, 10))}`,
+    kind,
+    target: OP_KINDS[kind].aims === "guest" ? { host_id: opHost.hostId, guest_id: "vm-104" } : { host_id: opHost.hostId },
+    params: { ...OP_KINDS[kind].example },
+    nonce: base64url(sha256(seed)),
+    issued_at: OP_ISSUED_MS,
+    expires_at: OP_ISSUED_MS + 3_600_000,
     ...changes,
   };
-  return signReturn(payload, key);
 }
 
-export const returnItem = (seq: number, body: Envelope): OutboxItem => ({ seq, kind: "return", body });
-/** The ids of the ops in a sync reply. */
-export const opsIn = (json: { readonly ops?: readonly Envelope[] }): readonly string[] =>
-  (json.ops ?? []).map(({ payload }) => JSON.parse(Buffer.from(fromBase64(payload) ?? new Uint8Array()).toString()).id);
-export const stranger = testKey("a stranger");
+/** Whatever the value is: also what no signer of ours would sign. */
+export const signAnything = (value: unknown, keys: readonly SigningKey[]): Envelope => signEnvelope("op", utf8(JSON.stringify(value)), keys);
+
+export const opBytes = (kind: OpKindName, changes: Readonly<Record<string, unknown>> = {}, keys: readonly SigningKey[] = [operatorKeys.anna]): Uint8Array =>
+  encodeEnvelope(signAnything(opPayloadOf(kind, changes), keys));
