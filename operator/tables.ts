@@ -27,6 +27,7 @@ export const OPERATOR_TABLES: Tables = {
   plan: () => import("./table/plan.ts"),
   publish: () => import("./table/publish.ts"),
   secret: () => import("./table/secret.ts"),
+  sign: () => import("./table/sign.ts"),
   status: () => import("./table/status.ts"),
   trust: () => import("./table/trust.ts"),
   version: () => import("./table/version.ts"),

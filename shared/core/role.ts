@@ -9,7 +9,7 @@ const HUB_VERBS = new Set(["backup", "restore", "status", "token", "help"]);
 
 export function roleOf(calledAs: string, argv: readonly string[]): Role {
   const base = calledAs.slice(calledAs.lastIndexOf("/") + 1);
-  if (base === "felhom-sign") return { is: "command", argv: ["sign", ...argv] };
+  if (base === "felhom-sign") return { is: "command", argv: ["sign", ...signWords(argv)] };
   if (base === "felhom-watchdog") return { is: "watchdog", argv };
   const [word, rest] = firstWord(argv);
   switch (word) {
@@ -32,6 +32,12 @@ function firstWord(argv: readonly string[]): [string, readonly string[]] {
   if (first === "--mode") return [second, argv.slice(2)];
   if (first.startsWith("--mode=")) return [first.slice("--mode=".length), argv.slice(1)];
   return [first, argv.slice(1)];
+}
+
+/** `felhom-sign --pending` is `felhom sign pending`, and so is `felhom-sign --digest …`: there is nothing else to do without a verb. */
+function signWords(argv: readonly string[]): readonly string[] {
+  if (argv.includes("--pending")) return ["pending", ...argv.filter((word) => word !== "--pending")];
+  return argv.some((word) => word === "--digest" || word.startsWith("--digest=")) && argv[0]?.startsWith("-") === true ? ["pending", ...argv] : argv;
 }
 
 const wantsHelp = (argv: readonly string[]): boolean => argv.includes("--help") || argv.includes("-h");

@@ -13,10 +13,19 @@ export type FiveWords = readonly [string, string, string, string, string];
 const ROUNDS = 20_000;
 const WORD_BITS = 9;
 
+/** Five words for the hash of something that two people sign: to read to each other. As slow, for the same reason. */
+export function digestWords(hash: Uint8Array): FiveWords {
+  assert(hash.byteLength === 32, "a SHA-256 is 32 bytes");
+  return fiveWords(pbkdf2Sync(hash, utf8("felhom digest words 1"), ROUNDS, 8, "sha256"));
+}
+
 export function enrollmentWords(signingKey: Uint8Array, boxKey: Uint8Array): FiveWords {
   assert(signingKey.byteLength === 32 && boxKey.byteLength === 32, "public keys are 32 bytes");
+  return fiveWords(pbkdf2Sync(concat(signingKey, boxKey), utf8("felhom enrollment words 1"), ROUNDS, 8, "sha256"));
+}
+
+function fiveWords(hash: Buffer): FiveWords {
   const words = wordList();
-  const hash = pbkdf2Sync(concat(signingKey, boxKey), utf8("felhom enrollment words 1"), ROUNDS, 8, "sha256");
   const bits = hash.readBigUInt64BE(0);
   const word = (position: number): string => words[Number((bits >> BigInt(64 - WORD_BITS * (position + 1))) & 511n)] ?? "";
   return [word(0), word(1), word(2), word(3), word(4)];

@@ -1,0 +1,115 @@
+import { ageOf, byteSize, count, isoTime, until } from "../../../shared/cli/age.ts";
+import { paint } from "../../../shared/cli/colour.ts";
+import { escapeUntrusted } from "../../../shared/cli/escape.ts";
+import { mark } from "../../../shared/cli/glyph.ts";
+import { describeOp } from "../../../shared/ops/catalogue.ts";
+import type { Terminal } from "../../../shared/ports/terminal.ts";
+import { type DraftedOp, shortDigest, type Standing } from "../../../shared/trust/op.ts";
+import type { OpTarget, RootPayload } from "../../../shared/trust/payloads.ts";
+import { type Risk, riskOf, wordsOf } from "./pending-op.ts";
+import type { TargetView } from "./target-view.ts";
+import { shortKey } from "./unusual.ts";
+
+/**
+ * An op before a signer's eyes, drawn from the payload bytes that would be signed. Every line of foreign text is escaped, and folded
+ * here with an indent: a terminal that wraps by itself would put the rest of a long line where our own labels stand.
+ */
+export interface Shown {
+  readonly draft: DraftedOp;
+  readonly standing: Standing;
+  readonly root: { readonly payload: RootPayload };
+  readonly view: TargetView;
+  readonly unusual: readonly string[];
+  /** The hub's word; absent where no hub was asked. */
+  readonly draftedBy: string | undefined;
+  readonly nowMs: number;
+  /** Lines of description; the rest is counted. */
+  readonly linesMax: number;
+}
+
+type Screen = Pick<Terminal, "columns" | "colour" | "unicode" | "outIsTty">;
+const LABEL = 10;
+const HOSTS_SHOWN = 12;
+
+export const RISK_WORD: Readonly<Record<Risk, string>> = { low: "low", medium: "medium", high: "HIGH" };
+
+export function opScreen(shown: Shown, terminal: Screen): string {
+  const { draft, view, standing, nowMs } = shown;
+  const { payload } = draft;
+  const does = describeOp(draft.op);
+  const kept = does.slice(0, shown.linesMax);
+  const rows: [string, readonly string[]][] = [
+    ["does", kept],
+    ["target", targetLines(payload.target, view)],
+    ["evidence", evidenceLines(view, nowMs)],
+    ["window", [`${isoTime(payload.issued_at)} – ${isoTime(payload.expires_at)}, ends ${until(payload.expires_at, nowMs)}, once per host`]],
+    ["reason", payload.reason === undefined ? [] : [payload.reason]],
+    ["asked by", shown.draftedBy === undefined ? [] : [`${shown.draftedBy} (the hub says so)`]],
+    ["policy", [policyLine(standing, shown.root.payload)]],
+    ["digest", [`${shortDigest(draft.sha256)}   ${wordsOf(draft)}   (compare with the other signers' screens)`]],
+  ];
+  const warnings = [
+    ...(does.length > kept.length ? [`${does.length - kept.length} more lines of it are not shown here: felhom sign show ${payload.id}`] : []),
+    ...shown.unusual,
+  ];
+  return [
+    head(draft, terminal),
+    ...rows.flatMap(([label, lines]) => labelled(label, lines, terminal)),
+    ...warnings.flatMap((line) => warned(line, terminal)),
+  ].join("\n");
+}
+
+function head(draft: DraftedOp, terminal: Screen): string {
+  const risk = riskOf(draft);
+  const kind = paint(terminal, risk === "high" ? "bad" : "strong", escapeUntrusted(draft.payload.kind));
+  return `${kind}  ${draft.payload.id}  ${draft.class}, risk ${RISK_WORD[risk]}  drawn from the ${byteSize(draft.bytes.byteLength)} that you would sign`;
+}
+
+function targetLines(target: OpTarget, view: TargetView): readonly string[] {
+  const hosts = view.meant.slice(0, HOSTS_SHOWN).map(({ identity }) => `${identity.name}  ${identity.hostId}  key ${shortKey(identity.signingKey)}`);
+  const more = view.meant.length > HOSTS_SHOWN ? [`and ${view.meant.length - HOSTS_SHOWN} more`] : [];
+  if ("guest_id" in target) return [`guest ${target.guest_id} on ${hosts[0] ?? `${target.host_id} (not verified here)`}`];
+  if ("host_id" in target) return [hosts[0] ?? `${target.host_id} (not verified here)`];
+  return [
+    `${count(view.meant.length, "host")} now, by ${target.expr.length > 300 ? `${target.expr.slice(0, 300)}… (${target.expr.length} characters)` : target.expr}`,
+    ...hosts,
+    ...more,
+  ];
+}
+
+function evidenceLines(view: TargetView, nowMs: number): readonly string[] {
+  return view.meant
+    .slice(0, HOSTS_SHOWN)
+    .map(({ identity, facts, report }) =>
+      report === undefined && facts === undefined
+        ? `${identity.name}: nothing signed by it is there`
+        : `${identity.name}: ${report === undefined ? `facts signed ${ageOf(facts?.at, nowMs)} ago` : `signed ${ageOf(report.at, nowMs)} ago: ${report.summary}`}`,
+    );
+}
+
+export function policyLine({ role, threshold, signers }: Standing, root: RootPayload): string {
+  const { keys } = root.roles[role];
+  const signed = signers.map((id) => root.keys[id]?.label ?? id).join(", ");
+  const next = signers.length + 1;
+  const place = next === threshold ? "you would be the last" : `you would be number ${next} of ${threshold}`;
+  return `${threshold} of the ${count(keys.length, "key")} with role ${role}; ${signers.length === 0 ? "nobody signed yet" : `${signers.length} signed: ${signed}`}; ${place}`;
+}
+
+function labelled(label: string, lines: readonly string[], terminal: Screen): readonly string[] {
+  return lines
+    .flatMap((line) => folded(line, terminal))
+    .map((line, at) => `  ${paint(terminal, "quiet", (at === 0 ? label : "").padEnd(LABEL))} ${line}`.trimEnd());
+}
+
+function warned(line: string, terminal: Screen): readonly string[] {
+  return folded(line, terminal).map((part, at) => (at === 0 ? `  ${mark(terminal, "warn", part)}` : `    ${part}`));
+}
+
+function folded(line: string, terminal: Screen): readonly string[] {
+  const escaped = escapeUntrusted(line);
+  const room = Math.max(20, terminal.columns - LABEL - 4);
+  if (!terminal.outIsTty || Bun.stringWidth(escaped) <= room) return [escaped];
+  return Bun.wrapAnsi(escaped, room - 2, { hard: true, wordWrap: false, trim: false })
+    .split("\n")
+    .map((part, at) => (at === 0 ? part : `  ${part}`));
+}
