@@ -8,6 +8,7 @@ import { LOOK_MS } from "./edge/care/limits-hit.ts";
 import { loopService } from "./edge/care/loop-service.ts";
 import { operatorServices } from "./edge/http/api/operator-services.ts";
 import { httpService } from "./edge/http/service.ts";
+import { TURN_MS } from "./edge/ops/jobs.ts";
 import { LivenessCheck } from "./edge/liveness/check.ts";
 import { Slot } from "./edge/slot.ts";
 import { storeService } from "./edge/store/service.ts";
@@ -31,6 +32,13 @@ export function compose(settings: HubSettings, world: World): Service[] {
       atStop: () => opened.get().lastSeen.flush(),
     }),
     loopService(world, { name: "courier", everyMs: WHEEL_MS, failure: "http.failed", turn: () => hub().courier.turn(world.clock.monoMs()) }),
+    loopService(world, {
+      name: "ops",
+      everyMs: TURN_MS,
+      failure: "ops.failed",
+      turn: () => hub().jobs.turn(),
+      metrics: () => opened.peek()?.hub.jobs.metrics() ?? [],
+    }),
     loopService(world, { name: "limits", everyMs: LOOK_MS, failure: "sync.flush_failed", turn: () => opened.get().limitsHit.look() }),
     ...operatorServices(world, hub),
     httpService(world, settings, opened, () => services),

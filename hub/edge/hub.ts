@@ -4,6 +4,7 @@
  */
 import type { HubSettings } from "../settings.ts";
 import type { World } from "../../shared/ports/world.ts";
+import type { Jobs } from "./ops/jobs.ts";
 import type { Store } from "./store/store.ts";
 import type { Courier } from "./sync/courier.ts";
 import type { Fleet } from "./sync/fleet.ts";
@@ -19,6 +20,8 @@ export interface Hub {
   readonly hosts: HostTable;
   /** Held syncs. */
   readonly courier: Courier;
+  /** What boxes are asked to do, and how far it is. */
+  readonly jobs: Jobs;
   readonly startedWallMs: number;
   readonly startedMonoMs: number;
 }

@@ -2,6 +2,8 @@
 import type { HubSettings } from "../settings.ts";
 import type { World } from "../../shared/ports/world.ts";
 import type { Hub } from "./hub.ts";
+import { Jobs } from "./ops/jobs.ts";
+import { ReturnFeed } from "./ops/return-feed.ts";
 import { newestBundleVersion } from "./store/bundles.ts";
 import { hostCredentialsAfter } from "./store/host-credentials.ts";
 import { type HostRow, hostsAfter } from "./store/hosts.ts";
@@ -41,7 +43,10 @@ export async function loadHub(world: World, settings: HubSettings, store: Store,
     if (last === undefined) break;
     after = last.sha256;
   }
-  return { world, settings, store, fleet, hosts, courier, startedWallMs: world.clock.wallMs(), startedMonoMs };
+  const jobs: Jobs = new Jobs(() => hub, new ReturnFeed(world.clock));
+  const hub: Hub = { world, settings, store, fleet, hosts, courier, jobs, startedWallMs: world.clock.wallMs(), startedMonoMs };
+  await jobs.load();
+  return hub;
 }
 
 /** A stored host as the table in memory starts with it, as if heard at `nowMonoMs`. */
@@ -56,6 +61,7 @@ export function startOf(row: HostRow, nowMonoMs: number): HostStart {
     bootId: row.boot_id ?? "",
     bootIdBefore: row.boot_id_before ?? "",
     run: row.run,
+    ledgerHigh: row.ledger_generation,
     agentVersion: row.agent_version ?? "",
     address: row.address ?? "",
     haveRoot: row.have_root,

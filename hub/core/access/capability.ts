@@ -13,13 +13,14 @@ export const CAPABILITIES = [
   "host.spec",
   "grant.write",
   "bundle.publish",
+  "op.write",
   "root.write",
   "token.write",
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 const VIEWER: readonly Capability[] = ["fleet.read"];
-const OPERATOR: readonly Capability[] = [...VIEWER, "audit.read", "host.admit", "host.spec", "grant.write", "bundle.publish"];
+const OPERATOR: readonly Capability[] = [...VIEWER, "audit.read", "host.admit", "host.spec", "grant.write", "bundle.publish", "op.write"];
 const ADMIN: readonly Capability[] = [...OPERATOR, "root.write", "token.write"];
 
 const BY_ROLE = { viewer: VIEWER, operator: OPERATOR, admin: ADMIN } as const satisfies Record<AccessRole, readonly Capability[]>;

@@ -47,6 +47,17 @@ const ROWS: Readonly<Record<string, Least>> = {
   "POST /api/v1/blobs/missing": "operator",
   "PUT /api/v1/blobs/{sha256}": "operator",
   "GET /api/v1/blobs/{sha256}": "viewer",
+  "GET /api/v1/identities": "viewer",
+  "GET /api/v1/ops": "viewer",
+  "GET /api/v1/ops/{op_id}": "viewer",
+  "GET /api/v1/ops/{op_id}/targets": "viewer",
+  "GET /api/v1/ops/{op_id}/returns": "viewer",
+  "GET /api/v1/ops/{op_id}/returns/stream": "viewer",
+  "GET /api/v1/hosts/{host_id}/op-log": "viewer",
+  "POST /api/v1/ops": "operator",
+  "POST /api/v1/ops/drafts": "operator",
+  "POST /api/v1/ops/{op_id}/signatures": "operator",
+  "POST /api/v1/ops/{op_id}/cancel": "operator",
   "GET /api/v1/events": "viewer",
   "GET /api/v1/events/stream": "viewer",
   "GET /api/v1/audit": "operator",
@@ -156,6 +167,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   "{version}": "1",
   "{grant_id}": "g1",
   "{token_id}": "t-none",
+  "{op_id}": "o-aaaaaaaaaaaaaaaa",
 };
 
 function bodyOf(hub: TestHub, row: string): { body?: unknown; bytes?: Uint8Array } {

@@ -18,3 +18,23 @@ export function listHostViews(db: Database, after: { readonly name: string; read
 export function findHostView(db: Database, hostId: string): HostView | undefined {
   return db.get<HostView>("hosts.view", `${VIEW} WHERE h.host_id = ?`, hostId);
 }
+
+export interface SubjectRow {
+  readonly host_id: string;
+  readonly name: string;
+  /** JSON object. */
+  readonly labels: string;
+  /** Envelope of its newest facts, if those verified. */
+  readonly facts: string | null;
+}
+
+/** What an expression may ask of active hosts, in order of id. */
+export function subjectsAfter(db: Database, hostId: string, withFacts: boolean, limit: number): readonly SubjectRow[] {
+  const facts = withFacts ? "(SELECT r.envelope FROM newest_reports AS r WHERE r.host_id = h.host_id AND r.kind = 'facts' AND r.verified = 1)" : "NULL";
+  return db.all<SubjectRow>(
+    "hosts.subjects",
+    `SELECT h.host_id, h.name, h.labels, ${facts} AS facts FROM hosts AS h WHERE h.host_id > ? AND h.state = 'active' ORDER BY h.host_id LIMIT ?`,
+    hostId,
+    limit,
+  );
+}

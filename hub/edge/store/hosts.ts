@@ -38,6 +38,8 @@ export interface HostRow {
   readonly last_seen_at: number | null;
   readonly contact: Contact;
   readonly contact_since: number;
+  /** The highest generation of its record of ops that this host ever told. */
+  readonly ledger_generation: number;
 }
 
 export type NewHost = Pick<
@@ -132,6 +134,11 @@ export function markRevoked(db: Database, hostId: string, reason: string | undef
 
 export function storeAckedSeq(db: Database, hostId: string, ackedSeq: number): void {
   db.run("hosts.ack", "UPDATE hosts SET acked_seq = ? WHERE host_id = ?", ackedSeq, hostId);
+}
+
+/** Inside a transaction. It only grows. */
+export function storeLedgerGeneration(db: Database, hostId: string, generation: number): void {
+  db.run("hosts.ledger", "UPDATE hosts SET ledger_generation = ?1 WHERE host_id = ?2 AND ledger_generation < ?1", generation, hostId);
 }
 
 export function storeContact(db: Database, hostId: string, contact: Contact, sinceMs: number): void {

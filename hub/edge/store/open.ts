@@ -8,6 +8,7 @@ import { EVENT_TABLES } from "./events.ts";
 import { GRANT_TABLES } from "./grants.ts";
 import { IDEMPOTENCY_TABLES } from "./idempotency.ts";
 import { AGENT_TABLES } from "./migrations/001-agents.ts";
+import { OP_TABLES } from "./migrations/003-ops.ts";
 import { ROOT_TABLES } from "./roots.ts";
 import { openedStore, type Store } from "./store.ts";
 
@@ -18,6 +19,7 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "operators",
     statements: [...ROOT_TABLES, ...EVENT_TABLES, ...AUDIT_TABLES, ...BUNDLE_TABLES, ...GRANT_TABLES, ...CREDENTIAL_TABLES, ...IDEMPOTENCY_TABLES],
   },
+  { version: 3, name: "ops", statements: OP_TABLES },
 ];
 
 export const databasePath = (dataDir: string): string => `${dataDir}/hub.db`;

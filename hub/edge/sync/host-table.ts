@@ -5,6 +5,7 @@
  */
 import type { Contact } from "../../core/liveness/contact.ts";
 import type { Newest } from "../../core/sync/newer.ts";
+import type { Offer } from "../ops/offers.ts";
 import { type Linked, Recency } from "../../core/liveness/recency.ts";
 
 export interface HostEntry extends Linked<HostEntry> {
@@ -21,6 +22,11 @@ export interface HostEntry extends Linked<HostEntry> {
   /** Wall time at which a generation of this box was last taken over. */
   adoptedAtMs: number;
   run: number;
+  /** The highest generation of its record of ops ever told, and the one it told last; -1 when it tells none. */
+  ledgerHigh: number;
+  ledgerSaid: number;
+  /** What it may be given or asked back; most hosts have nothing. */
+  ops: readonly Offer[] | undefined;
   agentVersion: string;
   address: string;
   haveRoot: number;
@@ -78,6 +84,7 @@ export type HostStart = Pick<
   | "bootId"
   | "bootIdBefore"
   | "run"
+  | "ledgerHigh"
   | "agentVersion"
   | "address"
   | "haveRoot"
@@ -141,6 +148,8 @@ export class HostTable {
       clonedAtMs: 0,
       adoptedAtMs: 0,
       metrics: {},
+      ledgerSaid: -1,
+      ops: undefined,
       dirty: false,
       nextSyncMonoMs: 0,
       offerAskedMonoMs: Number.NEGATIVE_INFINITY,

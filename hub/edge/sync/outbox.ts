@@ -5,7 +5,6 @@
  * as verified.
  */
 import { unreachable } from "../../../shared/core/assert.ts";
-import { Fault } from "../../../shared/core/fault.ts";
 import { fromBase64url } from "../../../shared/core/bytes.ts";
 import { isFleetId, isHostId } from "../../../shared/core/ids.ts";
 import type { Envelope } from "../../../shared/protocol/fields.ts";
@@ -15,6 +14,7 @@ import { verifyHostSigned } from "../../../shared/trust/report.ts";
 import { decideBatch } from "../../core/sync/outbox-batch.ts";
 import { type ReportSummary, reportEvents, summarise } from "../../core/sync/report-summary.ts";
 import type { Hub } from "../hub.ts";
+import { readReturn, type ReadReturn, storeOpLog, storeReturn } from "../ops/take-return.ts";
 import { appendEvent } from "../store/events.ts";
 import { findHost, type HostRow, storeAckedSeq } from "../store/hosts.ts";
 import { insertReport, newestReport, putNewestReport } from "../store/reports.ts";
@@ -40,11 +40,24 @@ export async function takeOutbox(hub: Hub, entry: HostEntry, items: readonly Out
   }
   const waiting = hub.store.waiting();
   if (waiting > DEFER_ALL_ABOVE || (waiting > DEFER_REPORTS_ABOVE && !seen.fresh.some((item) => item.kind === "return"))) return { is: "deferred" };
-  await hub.store.write("sync.outbox", (tx) => storeBatch(hub, tx, entry, items));
+  const returns = await readReturns(hub, entry, seen.fresh);
+  await hub.store.write("sync.outbox", (tx) => storeBatch(hub, tx, entry, items, returns));
   return { is: "taken" };
 }
 
-function storeBatch(hub: Hub, tx: Tx, entry: HostEntry, items: readonly OutboxItem[]): void {
+type ReadReturns = ReadonlyMap<number, ReadReturn>;
+
+/** Signatures are looked at before the transaction: it is everybody's, and shall be short. */
+async function readReturns(hub: Hub, entry: HostEntry, items: readonly OutboxItem[]): Promise<ReadReturns> {
+  const read = new Map<number, ReadReturn>();
+  if (!items.some(({ kind }) => kind === "return")) return read;
+  const host = await hub.store.read((db) => findHost(db, entry.hostId));
+  const identity = host === undefined ? undefined : identityOf(hub, host);
+  for (const item of items) if (item.kind === "return") read.set(item.seq, readReturn(item.body, identity));
+  return read;
+}
+
+function storeBatch(hub: Hub, tx: Tx, entry: HostEntry, items: readonly OutboxItem[], returns: ReadReturns): void {
   const host = findHost(tx.db, entry.hostId);
   // Revoked while it waited: nothing of it counts any more.
   if (host === undefined || host.state === "revoked") return;
@@ -52,14 +65,14 @@ function storeBatch(hub: Hub, tx: Tx, entry: HostEntry, items: readonly OutboxIt
   const batch = decideBatch(Math.max(host.acked_seq, entry.ackedSeq), items);
   if (batch.is === "disorder") return;
   const nowMs = hub.world.clock.wallMs();
-  for (const item of batch.fresh) storeItem(hub, tx, host, item, nowMs);
+  for (const item of batch.fresh) storeItem(hub, tx, host, item, returns, nowMs);
   storeAckedSeq(tx.db, host.host_id, batch.ackedSeq);
   tx.afterCommit(() => {
     entry.ackedSeq = Math.max(entry.ackedSeq, batch.ackedSeq);
   });
 }
 
-function storeItem(hub: Hub, tx: Tx, host: HostRow, item: OutboxItem, nowMs: number): void {
+function storeItem(hub: Hub, tx: Tx, host: HostRow, item: OutboxItem, returns: ReadReturns, nowMs: number): void {
   switch (item.kind) {
     case "metrics":
       return;
@@ -67,24 +80,15 @@ function storeItem(hub: Hub, tx: Tx, host: HostRow, item: OutboxItem, nowMs: num
       appendEvent(tx.db, { at: nowMs, kind: "agent.event", host: { hostId: host.host_id, name: host.name }, data: item.body });
       return;
     case "return":
-      insertReport(tx.db, {
-        host_id: host.host_id,
-        kind: "return",
-        seq: item.seq,
-        received_at: nowMs,
-        created_at: nowMs,
-        verified: 0,
-        summary: "{}",
-        envelope: textOf(item.body),
-      });
+      storeReturn(hub, tx, { hostId: host.host_id, name: host.name }, returns.get(item.seq) ?? readReturn(item.body, identityOf(hub, host)), nowMs);
       return;
     case "facts":
     case "report":
       storeReport(hub, tx, host, item, nowMs);
       return;
     case "op-log":
-      // Room in the wire for what comes with ops. What is not stored must not be acknowledged: the batch is refused, and the box keeps the row.
-      throw new Fault("bad_request", "Cannot take this outbox: this hub keeps no log of ops yet", { facts: { seq: item.seq } });
+      storeOpLog(tx, host.host_id, item.body.entries, nowMs);
+      return;
     default:
       unreachable(item);
   }

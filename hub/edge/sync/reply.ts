@@ -11,6 +11,7 @@ import type { Hub } from "../hub.ts";
 import { findBundle } from "../store/bundles.ts";
 import { findHost } from "../store/hosts.ts";
 import { listRoots } from "../store/roots.ts";
+import { opParts } from "../ops/offer-ops.ts";
 import type { HostEntry } from "./host-table.ts";
 
 /** As many as the reply's schema allows; a box further behind syncs again. */
@@ -36,7 +37,12 @@ export function idleReply(entry: HostEntry, epoch: number, msgpack: boolean, ext
 }
 
 function headText(entry: HostEntry, epoch: number, { nextMs, wantOffer }: Extras): string {
-  return `"v":1,"protocol":${PROTOCOL},"min_protocol":${PROTOCOL_MIN},"hub_epoch":${epoch},"acked_seq":${entry.ackedSeq},"next_ms":${nextMs}${wantOffer ? ',"want_offer":true' : ""}`;
+  return `"v":1,"protocol":${PROTOCOL},"min_protocol":${PROTOCOL_MIN},"hub_epoch":${epoch},"acked_seq":${entry.ackedSeq},"next_ms":${nextMs}${wantOffer ? ',"want_offer":true' : ""}${ledgerText(entry)}`;
+}
+
+/** Only to a box that tells less than it once did: an older copy of its record of ops was put back. */
+function ledgerText({ ledgerSaid, ledgerHigh }: HostEntry): string {
+  return ledgerSaid >= 0 && ledgerSaid < ledgerHigh ? `,"ledger_generation":${ledgerHigh}` : "";
 }
 
 function asMsgpack(json: string): Response {
@@ -91,6 +97,7 @@ export class Replies {
       parts.push(...ownDocuments(db, entry, have, newest));
     });
     if (bundle !== undefined) parts.push(`"bundle":${bundle}`);
+    if (entry.ops !== undefined) parts.push(...(await opParts(hub, entry)));
     entry.told = {
       newest,
       times: entry.told !== undefined && sameNewest(entry.told.newest, newest) ? entry.told.times + 1 : 1,

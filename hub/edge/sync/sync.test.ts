@@ -217,15 +217,20 @@ test("events are made of changes: a host that fails ten times has failed once", 
   ]);
 });
 
-test("a row that this hub does not keep is refused, never acknowledged and dropped", async () => {
+test("a box's log of ops is kept line by line, as it came, and once", async () => {
   using hub = await testHub();
+  const token = await hub.logIn();
   const box = await new TestBox(hub, "web-1").enroll();
-  const outbox = [
-    { seq: 1, kind: "event" as const, body: {} },
-    { seq: 2, kind: "op-log" as const, body: { entries: ["x"] } },
-  ];
-  expect((await box.sync({ outbox })).json.code).toBe("bad_request");
-  expect([(await box.sync()).json.acked_seq, (await eventKinds(hub)).includes("agent.event")]).toEqual([0, false]);
+  const lines = [1, 2, 3].map((seq) => JSON.stringify({ seq, op: "o-aaaaaaaaaaaaaaaa", prev: "" }));
+  const outbox = [{ seq: 1, kind: "op-log" as const, body: { entries: [...lines, "not JSON"] } }];
+  expect((await box.sync({ outbox })).json.acked_seq).toBe(1);
+  await box.sync({ outbox: [{ seq: 2, kind: "op-log" as const, body: { entries: lines } }] });
+  const path = `/api/v1/hosts/${box.keys.hostId}/op-log`;
+  const all = (await hub.ask("GET", path, { token })).json.items;
+  expect(all.map((item: { seq: number; entry: string }) => [item.seq, item.entry])).toEqual([[0, "not JSON"], ...lines.map((entry, at) => [at + 1, entry])]);
+  const page = (await hub.ask("GET", `${path}?since=1&limit=1`, { token })).json;
+  expect(page.items.map((item: { seq: number }) => item.seq)).toEqual([2]);
+  expect((await hub.ask("GET", `${path}?cursor=${page.next}`, { token })).json.items.map((item: { seq: number }) => item.seq)).toEqual([3]);
 });
 
 test("metrics are kept in memory only", async () => {

@@ -15,8 +15,9 @@ import { readBytes, readText } from "../http/body.ts";
 import type { Guard } from "../http/guard.ts";
 import { faultReply } from "../http/problem.ts";
 import type { Hub } from "../hub.ts";
+import { hasDueOffer, nextOfferInMs } from "../ops/offers.ts";
 import { appendEvent } from "../store/events.ts";
-import { findHost, replaceSpec, storeAckedSeq } from "../store/hosts.ts";
+import { findHost, replaceSpec, storeAckedSeq, storeLedgerGeneration } from "../store/hosts.ts";
 import { confirmHostCredential, HOST_CREDENTIAL_CHARS, hostCredentialHash } from "../store/host-credentials.ts";
 import { forgetSealedCredential } from "../store/enrollments.ts";
 import type { HeldEnd } from "./courier.ts";
@@ -125,8 +126,12 @@ export class Sync {
     if (message.host_id !== entry.hostId) return this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does"));
     this.#heard(entry, peer, request, nowMono);
     noteHave(entry, message);
+    const ledger = message.ledger?.generation ?? -1;
+    const isLedgerNews = ledger !== entry.ledgerSaid && ledger !== entry.ledgerHigh;
+    if (!isLedgerNews) entry.ledgerSaid = ledger;
     const isQuiet =
       credential.confirmed &&
+      !isLedgerNews &&
       message.outbox.length === 0 &&
       message.offer === undefined &&
       message.boot_id === entry.bootId &&
@@ -155,8 +160,10 @@ export class Sync {
     await this.#noteStarts(entry, message);
     await adoptSpec(hub, entry, message.have.spec);
     if (message.offer !== undefined) await takeOffer(hub, entry, message.offer);
-    if (message.outbox.length === 0) return message.wait_ms;
-    const taken = await takeOutbox(hub, entry, message.outbox);
+    const noted = noteLedger(hub, entry, message);
+    if (message.outbox.length === 0) return noted.then(() => message.wait_ms);
+    // Both waiting at once share one commit.
+    const [taken] = await Promise.all([takeOutbox(hub, entry, message.outbox), noted]);
     switch (taken.is) {
       case "disorder":
         throw new Fault("bad_request", `Cannot take this outbox: row ${taken.seq} does not follow the one before it`);
@@ -183,7 +190,7 @@ export class Sync {
     const pace = this.#pace(nowMono);
     const wantOffer = shouldAskOffer(entry, newest, nowMono);
     if (wantOffer) entry.offerAskedMonoMs = nowMono;
-    if (shouldTell(entry, newest, nowMono)) {
+    if (shouldTell(entry, newest, nowMono) || hasDueOffer(entry, nowMono)) {
       this.counts.told += 1;
       return this.#replies.newer(entry, msgpack, { nextMs: pace, wantOffer }).catch((error: unknown) => this.#failed(error));
     }
@@ -193,7 +200,9 @@ export class Sync {
     if (askedWaitMs > 0 && met && !wantOffer && !courier.isStopping && hasRoom) {
       this.counts.held += 1;
       peer.hold();
-      return courier.hold(entry, nowMono + askedWaitMs, msgpack);
+      // Never longer than until something is to be told again.
+      const waitMs = entry.ops === undefined ? askedWaitMs : Math.min(askedWaitMs, nextOfferInMs(entry, nowMono));
+      return courier.hold(entry, nowMono + waitMs, msgpack);
     }
     this.counts.answered += 1;
     return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: courier.isStopping ? this.#stoppingMs() : pace, wantOffer });
@@ -220,7 +229,8 @@ export class Sync {
       case "newer":
       case "waited": {
         const nowMono = hub.world.clock.monoMs();
-        if (!shouldTell(entry, newestFor(hub, entry), nowMono)) return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: 0, wantOffer: false });
+        if (!shouldTell(entry, newestFor(hub, entry), nowMono) && !hasDueOffer(entry, nowMono))
+          return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: 0, wantOffer: false });
         this.counts.told += 1;
         return this.#replies.newer(entry, msgpack, { nextMs: 0, wantOffer: false }).catch((error: unknown) => this.#failed(error));
       }
@@ -334,6 +344,27 @@ async function confirm(hub: Hub, sha256: string, credential: Credential): Promis
     forgetSealedCredential(tx.db, sha256, entry.hostId);
   });
   hub.hosts.confirmCredential(sha256, credential);
+}
+
+/**
+ * What the box says of its record of ops: a number that only grows, and is echoed to a box that tells a smaller one. The fall is an
+ * event, once: such a box takes no more ops until an operator signed its recovery.
+ */
+async function noteLedger(hub: Hub, entry: HostEntry, message: SyncRequest): Promise<void> {
+  const said = message.ledger?.generation ?? -1;
+  const { ledgerSaid: before, ledgerHigh: high } = entry;
+  if (said === before) return;
+  const fell = said >= 0 && said < high && (before < 0 || before >= high);
+  if (said > high || fell) {
+    await hub.store.write("sync.ledger", (tx) => {
+      if (said > high) storeLedgerGeneration(tx.db, entry.hostId, said);
+      if (!fell) return;
+      const host = { hostId: entry.hostId, name: entry.name };
+      appendEvent(tx.db, { at: hub.world.clock.wallMs(), kind: "host.rolled-back", host, data: { ledger: said, ledger_before: high } });
+    });
+  }
+  entry.ledgerSaid = said;
+  entry.ledgerHigh = Math.max(entry.ledgerHigh, said);
 }
 
 /** After a restore the box may have met a newer spec than this hub remembers; the number is taken over so that the next edit counts. */

@@ -9,6 +9,21 @@ export type OpState = z.infer<typeof opState>;
 export const targetState = z.enum(["queued", "waiting", "delivered", "running", "returned", "failed", "refused", "busy", "silent", "expired", "cancelled"]);
 export type TargetState = z.infer<typeof targetState>;
 
+/** How many hosts stand where. */
+export const targetCounts = z.object({
+  queued: counter,
+  waiting: counter,
+  delivered: counter,
+  running: counter,
+  returned: counter,
+  failed: counter,
+  refused: counter,
+  busy: counter,
+  silent: counter,
+  expired: counter,
+  cancelled: counter,
+}) satisfies z.ZodMiniType<Record<TargetState, number>>;
+
 /** How a job is paced. The hub only ever delays: the boxes decide by the signed target whether they are meant. */
 export const pacing = z.strictObject({
   batch: z.optional(z.int().check(z.minimum(1), z.maximum(100_000))),
@@ -41,8 +56,12 @@ export const opItem = z.object({
   accepted_at: wallMs,
   expires_at: wallMs,
   pacing: z.nullable(pacing),
-  counts: z.record(targetState, counter),
+  counts: targetCounts,
   total: counter,
+  /** What its drafter wrote: unsigned. */
+  note: z.optional(z.nullable(text(256))),
+  /** Somebody cancelled it; boxes that may have it have yet to answer. */
+  cancel_asked: z.optional(z.boolean()),
 });
 export type OpItem = z.infer<typeof opItem>;
 
@@ -79,7 +98,7 @@ export type OpTargetItem = z.infer<typeof opTargetItem>;
 export const opReturnItem = z.object({ seq: counter, host_id: hostId, received_at: wallMs, envelope });
 export type OpReturnItem = z.infer<typeof opReturnItem>;
 
-export const opProgress = z.object({ op_id: text(32), state: opState, counts: z.record(targetState, counter), total: counter });
+export const opProgress = z.object({ op_id: text(32), state: opState, counts: targetCounts, total: counter });
 export type OpProgress = z.infer<typeof opProgress>;
 
 /** GET /api/v1/hosts/{host_id}/op-log → `page("OpLogList", opLogItem)`, oldest first; `since=<seq>`. `entry` is the box's own text: its hash chains to the next. */

@@ -13,6 +13,7 @@ import { hostEditRoutes } from "./host-edits.ts";
 import { hostRoutes } from "./hosts.ts";
 import { identityRoutes } from "./identities.ts";
 import { loginRoutes } from "./login.ts";
+import { opRoutes } from "./ops.ts";
 import { rootRoutes } from "./roots.ts";
 import { setupRoutes } from "./setup.ts";
 import { statusRoutes } from "./status.ts";
@@ -36,6 +37,7 @@ export function operatorRoutes(hub: Hub, checks: () => readonly Check[]): readon
     ...grantRoutes(hub),
     ...bundleRoutes(hub),
     ...blobRoutes(hub),
+    ...opRoutes(hub),
     ...eventRoutes(hub, feed),
     ...auditRoutes(hub),
     ...tokenRoutes(hub),

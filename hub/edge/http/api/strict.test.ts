@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { admitted } from "../../../../shared/sim/test-enrollment.ts";
 import { testHost } from "../../../../shared/sim/test-fleet.ts";
+import { testOp } from "../../../../shared/sim/test-hub-op.ts";
 import { type TestHub, testHub } from "../../../../shared/sim/test-hub.ts";
 
 /** A body that each route takes, so that one more field, another type or a repeated key is the only thing wrong with it. */
@@ -20,6 +21,9 @@ function bodies(hub: TestHub): Readonly<Record<string, Readonly<Record<string, u
     "POST /api/v1/bundles": { envelope: hub.fleet.bundle(1, {}) },
     "POST /api/v1/blobs/missing": { sha256: [] },
     "POST /api/v1/tokens": { name: "ci", role: "viewer" },
+    "POST /api/v1/ops": { envelope: testOp(hub).envelope },
+    "POST /api/v1/ops/drafts": { payload: testOp(hub).envelope.payload },
+    "POST /api/v1/ops/o-aaaaaaaaaaaaaaaa/signatures": { keyid: "a".repeat(26), sig: "A".repeat(88) },
   };
 }
 
