@@ -37,6 +37,34 @@ export const commands: readonly Command[] = [
     load: () => import("../commands/hub-status.ts"),
   },
   {
+    path: ["hub", "nats-config"],
+    summary: "Write a configuration for nats-server, for fleets whose operations should not wait for polls",
+    examples: [
+      { run: "felhom hub nats-config --hostname nats.example.org --out /etc/nats-server.conf", shows: "the file, and what to do next" },
+      { run: "felhom hub nats-config --plain", shows: "a configuration for a server on this very machine, on stdout" },
+      {
+        run: "felhom hub nats-config --hostname n1.example.org --hostname n2.example.org --hostname n3.example.org --name n1 --route n2.example.org --route n3.example.org --out n1.conf",
+        shows: "the first server of a cluster of three",
+      },
+    ],
+    args: [],
+    options: [
+      DATA_DIR,
+      { name: "hostname", value: "NAME", many: true, summary: "A name or address by which hub and boxes reach a server; all of a cluster's" },
+      { name: "out", value: "FILE", summary: "Write it to this file instead of stdout" },
+      { name: "listen", value: "ADDRESS:PORT", summary: "Where the server listens (default: 0.0.0.0:4222, with --plain 127.0.0.1:4222)" },
+      { name: "name", value: "NAME", summary: "This server's name, unique in its cluster (default: the first --hostname)" },
+      { name: "route", value: "HOST", many: true, summary: "Another server of the cluster; host or host:port" },
+      { name: "store-dir", value: "DIR", summary: "Where the server keeps its streams (default: /var/lib/nats)" },
+      { name: "disk-gib", value: "N", summary: "Disk that streams may use, in GiB", default: "4" },
+      { name: "tls-cert", value: "FILE", summary: "PEM certificate for the server (default: one that the hub makes; boxes are given it)" },
+      { name: "tls-key", value: "FILE", summary: "Its PEM private key" },
+      { name: "plain", summary: "Without TLS: for a server on this very machine only" },
+    ],
+    mutates: true,
+    load: () => import("../commands/hub-nats-config.ts"),
+  },
+  {
     path: ["hub", "token", "create"],
     summary: "Make an API token on the data directory itself; it is shown once",
     examples: [

@@ -26,17 +26,24 @@ export interface RealNats {
   log(): string;
 }
 
+interface Place {
+  readonly port: number;
+  readonly storeDir: string;
+}
+
 export async function startNats(given: {
   readonly dir: string;
-  readonly config: (place: { readonly port: number; readonly storeDir: string }) => string;
+  readonly config?: (place: Place) => string;
+  readonly prepare?: (place: Place) => Promise<string>;
 }): Promise<RealNats> {
-  const { dir, config } = given;
+  const { dir } = given;
   const storeDir = `${dir}/jetstream`;
   mkdirSync(storeDir, { recursive: true });
   const port = await freePort();
   const state: { child: ReturnType<typeof Bun.spawn> | undefined } = { child: undefined };
   // The monitoring port of a production file is fixed; tests run beside each other.
-  writeFileSync(`${dir}/nats.conf`, config({ port, storeDir }).replace(/^http:.*$/m, ""));
+  const text = (await given.prepare?.({ port, storeDir })) ?? given.config?.({ port, storeDir }) ?? "";
+  writeFileSync(`${dir}/nats.conf`, text.replace(/^http:.*$/m, ""));
   const ended = async (signal: "SIGKILL" | "SIGTERM"): Promise<void> => {
     const { child } = state;
     state.child = undefined;

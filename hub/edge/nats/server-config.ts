@@ -1,5 +1,7 @@
 /** Puts together what a nats-server of this hub reads, and where its certificate lies. */
+import { X509Certificate } from "node:crypto";
 import { fromUtf8 } from "../../../shared/core/bytes.ts";
+import { Fault } from "../../../shared/core/fault.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { accountJwt, operatorJwt } from "../../core/nats/jwt.ts";
 import { type ServerConfig, serverConfigText } from "../../core/nats/server-config.ts";
@@ -9,6 +11,7 @@ import { natsDir, natsKeys } from "./keys.ts";
 export type ServerPlace = Omit<ServerConfig, "operatorJwt" | "system" | "account">;
 
 const NO_LIMIT = -1;
+const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:.]*)$/i;
 const CA_BYTES_MAX = 256 * 1024;
 
 /** The text of a configuration file. Makes the account's keys when there are none yet. */
@@ -36,7 +39,14 @@ export async function natsCertificate(
   hostnames: readonly string[],
 ): Promise<{ readonly certPath: string; readonly keyPath: string }> {
   natsKeys(world, dataDir); // makes the directory
-  await ownTls(world, natsDir(dataDir), hostnames);
+  const { certPem } = await ownTls(world, natsDir(dataDir), hostnames, { asClient: true });
+  const certificate = new X509Certificate(certPem);
+  const missing = hostnames.find((name) => (ADDRESS.test(name) ? certificate.checkIP(name) : certificate.checkHost(name)) === undefined);
+  if (missing !== undefined) {
+    throw new Fault("conflict", `Cannot use the certificate in ${natsDir(dataDir)}/tls for ${missing}: it was made for other names`, {
+      remedy: `Remove ${natsDir(dataDir)}/tls/cert.pem and run this again with every server's name; then restart the hub, and give the new file to all NATS servers`,
+    });
+  }
   return { certPath: `${natsDir(dataDir)}/tls/cert.pem`, keyPath: `${natsDir(dataDir)}/tls/key.pem` };
 }
 

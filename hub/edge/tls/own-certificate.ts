@@ -29,7 +29,7 @@ export function readTls(world: World, certPath: string, keyPath: string): TlsFil
 }
 
 /** Of `tls/` in the data directory; made when nothing is there. One without the other is damage, not a first start. */
-export async function ownTls(world: World, dataDir: string, hostnames: readonly string[]): Promise<TlsFiles> {
+export async function ownTls(world: World, dataDir: string, hostnames: readonly string[], uses: Uses = { asClient: false }): Promise<TlsFiles> {
   const dir = `${dataDir}/tls`;
   const [certPath, keyPath] = [`${dir}/cert.pem`, `${dir}/key.pem`];
   if (world.files.stat("tls.dir", dir) === undefined) world.files.makeDir("tls.dir", dir, 0o700);
@@ -38,7 +38,7 @@ export async function ownTls(world: World, dataDir: string, hostnames: readonly 
   if (hasCert && !hasKey) throw new Fault("file_missing", `Cannot start: ${keyPath} is gone, and boxes pin that key`, { remedy: "Restore it from a backup" });
   if (!hasCert || !hasKey) {
     const keyPem = hasKey ? fromUtf8(world.files.read("tls.key", keyPath, { bytesMax: PEM_BYTES_MAX })) : undefined;
-    const made = await makeCertificate(hostnames, world.clock.wallMs(), world.crypto.randomBytes(16), keyPem);
+    const made = await makeCertificate(hostnames, world.clock.wallMs(), world.crypto.randomBytes(16), keyPem, uses);
     // The key first: with it alone the next start goes on from here and the pin stays the same.
     if (keyPem === undefined) durableWrite(world.files, world.crypto, "tls.key", keyPath, utf8(made.keyPem), { mode: 0o600 });
     durableWrite(world.files, world.crypto, "tls.cert", certPath, utf8(made.certPem), { mode: 0o644 });
@@ -55,6 +55,11 @@ function pinOf(certPem: string, path: string): string {
   }
 }
 
+/** Servers of a cluster show their certificate to each other from both ends. */
+export interface Uses {
+  readonly asClient: boolean;
+}
+
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
 async function makeCertificate(
@@ -62,6 +67,7 @@ async function makeCertificate(
   nowMs: number,
   serial: Uint8Array,
   keyPem: string | undefined,
+  uses: Uses,
 ): Promise<{ readonly certPem: string; readonly keyPem: string }> {
   // Loaded here only: no later start pays for it.
   await import("reflect-metadata");
@@ -79,7 +85,7 @@ async function makeCertificate(
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, ...(uses.asClient ? [x509.ExtendedKeyUsage.clientAuth] : [])]),
       new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: ADDRESS.test(value) ? "ip" : "dns", value }))),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
