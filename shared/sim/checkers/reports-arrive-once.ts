@@ -26,14 +26,19 @@ export function reportsArriveOnce(): Checker {
       if (before !== undefined && !isSame) beganAnew.add(hostId);
       const queue = isSame ? before : { database: box.databaseId(), payloads: new Map<number, string>(), seqs: new Map<string, number>(), settledUpTo: 0 };
       queues.set(hostId, queue);
-      for (const { seq, body } of database.all<{ seq: number; body: string }>("check", "SELECT seq, body FROM outbox WHERE kind IN ('report', 'facts', 'return') ORDER BY seq")) {
-        const { payload } = JSON.parse(body) as { payload: string };
+      const rows = database
+        .all<{ seq: number; body: string }>("check", "SELECT seq, body FROM outbox WHERE kind IN ('report', 'facts', 'return') ORDER BY seq")
+        .map(({ seq, body }) => ({ seq, payload: (JSON.parse(body) as { payload: string }).payload }));
+      for (const { seq, payload } of rows) {
         const old = queue.seqs.get(payload);
         if (old !== undefined && old !== seq) queue.payloads.delete(old); // renumbered above what the hub counted before
         if (old === undefined && seq <= queue.settledUpTo) report(`${hostId}: number ${seq} was given again after it was acknowledged`);
-        queue.seqs.set(payload, seq);
+      }
+      for (const { seq, payload } of rows) {
         const known = queue.payloads.get(seq);
-        if (known !== undefined && known !== payload) report(`${hostId}: number ${seq} was given to two different rows`);
+        const wasHere = queue.seqs.get(payload) ?? seq;
+        if (known !== undefined && known !== payload && wasHere === seq) report(`${hostId}: number ${seq} was given to two different rows`);
+        queue.seqs.set(payload, seq);
         if (seq > queue.settledUpTo) queue.payloads.set(seq, payload);
       }
     },
