@@ -5,6 +5,7 @@
 import type { World } from "../shared/ports/world.ts";
 import type { Service } from "../shared/service.ts";
 import { Desk } from "./edge/desk.ts";
+import { OpsDoor } from "./edge/ops/door.ts";
 import { runnerService } from "./edge/schedule/runner-service.ts";
 import { socketService } from "./edge/socket/socket-service.ts";
 import { AgentStore } from "./edge/store/agent-store.ts";
@@ -18,12 +19,15 @@ import type { AgentSettings } from "./settings.ts";
 export function compose(settings: AgentSettings, world: World): readonly Service[] {
   const desk = new Desk(world, settings, new AgentStore(world, settings.dataDir));
   const workers = new WorkerClient(world, settings.convergeTimeoutMs);
+  const ops = new OpsDoor(world, desk, workers);
   const services: Service[] = [
     storeService(world, desk),
+    // Before the runner: an op that outlived a crash keeps converge runs waiting.
+    ops.service(),
     runnerService(world, desk, workers),
-    linkService(world, desk, workers),
+    linkService(world, desk, workers, ops),
     fetchService(world, desk, workers),
   ];
-  services.push(socketService(world, desk, () => services));
+  services.push(socketService(world, desk, ops, () => services));
   return services;
 }

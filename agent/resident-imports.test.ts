@@ -35,6 +35,10 @@ test("the resident agent loads nothing that verifies, renders or executes", () =
   expect(
     files.filter((file) => /^(?:shared\/trust|shared\/states|agent\/edge\/(?:providers|converge|facts|desired|enroll)|hub|operator)\//.test(file)),
   ).toEqual([]);
+  // Of ops only the door: the rest is loaded with the first op.
+  expect(files.filter((file) => file.startsWith("agent/edge/ops/") || file.startsWith("agent/core/ops/") || file.startsWith("shared/ops/"))).toEqual([
+    "agent/edge/ops/door.ts",
+  ]);
 });
 
 test("the watchdog loads nothing of agent/edge and no package", () => {

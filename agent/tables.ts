@@ -7,5 +7,6 @@ export const AGENT_TABLES: Readonly<Record<string, () => Promise<{ readonly comm
   enroll: () => import("./table/enroll.ts"),
   facts: () => import("./table/facts.ts"),
   local: () => import("./table/local.ts"),
+  op: () => import("./table/op.ts"),
   status: () => import("./table/status.ts"),
 };

@@ -32,6 +32,10 @@ async function answer(input: Uint8Array, world: World, stop: AbortSignal): Promi
 async function run(request: WorkerRequest, world: World, stop: AbortSignal): Promise<WorkerResult> {
   const { dataDir } = request.settings;
   if (request.op === "status") return { op: "status", held: await heldOf(world, dataDir, loadDesired(world, dataDir)) };
+  if (request.op === "plan") {
+    const { runPlan } = await import("./edge/desired/plan-run.ts");
+    return runPlan(world, request, stop);
+  }
   // A worker may outlive the agent that started it (kill -9): the next agent's worker must not run beside it.
   const lock = world.files.lock("worker.lock", request.op === "converge" ? paths(dataDir).convergeLock : paths(dataDir).documentsLock);
   try {
@@ -41,7 +45,7 @@ async function run(request: WorkerRequest, world: World, stop: AbortSignal): Pro
   }
 }
 
-async function work(request: Exclude<WorkerRequest, { readonly op: "status" }>, world: World, stop: AbortSignal): Promise<WorkerResult> {
+async function work(request: Exclude<WorkerRequest, { readonly op: "status" | "plan" }>, world: World, stop: AbortSignal): Promise<WorkerResult> {
   const { dataDir } = request.settings;
   switch (request.op) {
     case "adopt": {
@@ -55,6 +59,10 @@ async function work(request: Exclude<WorkerRequest, { readonly op: "status" }>, 
     case "converge": {
       const { runConverge } = await import("./edge/desired/converge-run.ts");
       return runConverge(world, request, stop);
+    }
+    case "apply-spec": {
+      const { applySpec } = await import("./edge/desired/apply-spec.ts");
+      return applySpec(world, request);
     }
     default:
       return unreachable(request);

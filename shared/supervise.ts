@@ -69,7 +69,7 @@ async function keep(service: Service, stop: AbortSignal, world: World, started: 
       log.event("error", "service.died", { service: service.name });
     } catch (error) {
       // A first start that fails is a wrong setting or a held lock, and an fsync that failed cannot be retried: no restart mends those.
-      if (!hasRun || isFault(error, "disk_failed") || isFault(error, "lock_held")) throw error;
+      if (!hasRun || isFault(error, "disk_failed") || isFault(error, "lock_held") || isFault(error, "left_fleet")) throw error;
       if (stop.aborted) return;
       log.event("error", "service.died", { service: service.name }, error);
     }

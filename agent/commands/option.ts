@@ -15,3 +15,8 @@ export function textArgument(call: Pick<Call, "args">, name: string): string {
   const value = call.args[name];
   return typeof value === "string" ? value : "";
 }
+
+export function listArgument(call: Pick<Call, "args">, name: string): readonly string[] {
+  const value = call.args[name];
+  return typeof value === "string" ? [value] : Array.isArray(value) ? value.map(String) : [];
+}

@@ -2,12 +2,14 @@
  * What the agent's services tell each other: what is held, how the link stands, what was run last; and the signals by which one
  * wakes another. One object per composition, passed in; it holds facts and decides nothing.
  */
+import { isFault } from "../../shared/core/fault.ts";
 import type { World } from "../../shared/ports/world.ts";
 import type { OutboxKind } from "../core/outbox/outbox.ts";
 import type { Trigger } from "../core/schedule/schedule.ts";
 import { Signal, untilStopped } from "../core/signal.ts";
-import type { LinkStatus } from "../core/status/agent-status.ts";
-import type { ConvergeSummary, Held, RefusedDocument, WorkerSettings } from "../core/worker/messages.ts";
+import { Turnstile } from "../core/turnstile.ts";
+import type { LinkStatus, OpsStatus } from "../core/status/agent-status.ts";
+import type { ConvergeSummary, Held, RefusedDocument, WorkerResult, WorkerSettings } from "../core/worker/messages.ts";
 import type { AgentSettings } from "../settings.ts";
 import type { AgentStore } from "./store/agent-store.ts";
 import { type Membership, readMembership } from "./store/membership.ts";
@@ -33,6 +35,8 @@ export class Desk {
   /** Rung when a candidate's files should be fetched. */
   readonly fetch = new Signal();
   readonly #triggers: Trigger[] = [];
+  /** Converge runs and exclusive ops pass it one at a time. */
+  readonly turnstile = new Turnstile();
 
   run = 0;
   bootId = "";
@@ -46,6 +50,9 @@ export class Desk {
   convergeFailure: string | undefined;
   converging: Trigger | undefined;
   nextConvergeInMs: (() => number | undefined) | undefined;
+  /** Takes the result of a converge run that an op asked a worker for. */
+  keepConverged: ((result: Extract<WorkerResult, { readonly op: "converge" }>) => void) | undefined;
+  opsStatus: (() => OpsStatus) | undefined;
 
   constructor(world: World, settings: AgentSettings, store: AgentStore) {
     this.#world = world;
@@ -103,8 +110,14 @@ export class Desk {
     if (kind !== "metrics") this.urgent.ring();
   }
 
+  /** A courtesy to whoever reads the timeline: on a full disk it is dropped, with a line in the log, and the enforcing goes on. */
   event(event: string, facts: Readonly<Record<string, string | number | boolean | null>> = {}): void {
-    this.tell("event", { event, at_ms: this.#world.clock.wallMs(), ...facts });
+    try {
+      this.tell("event", { event, at_ms: this.#world.clock.wallMs(), ...facts });
+    } catch (error) {
+      if (!isFault(error, "db_full") && !isFault(error, "disk_full")) throw error;
+      this.#world.log.event("warn", "outbox.dropped", { rows: 1 }, error);
+    }
   }
 
   refused(documents: readonly RefusedDocument[]): void {

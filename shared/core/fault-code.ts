@@ -50,6 +50,7 @@ export const FAULTS = {
   denied: { status: 403, exit: 7, means: "This credential may not do that." },
   grant_refused: { status: 403, exit: 7, means: "The grant does not admit this box: it is unknown here, revoked, expired or used up." },
   refused: { status: 422, exit: 7, means: "Something signed did not verify. The refusal says which check fired." },
+  left_fleet: { status: 410, exit: 0, means: "This box has left its fleet, as a signed op told it to. Enroll it again to have it back." },
   revoked: { status: 401, exit: 7, means: "This host or credential was revoked." },
   vault_unopenable: { status: 401, exit: 7, means: "The key vault does not open: the passphrase is wrong, or the file was changed." },
   unauthenticated: { status: 401, exit: 7, means: "No valid credential was given." },

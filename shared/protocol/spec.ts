@@ -26,6 +26,8 @@ export const hostSpec = z.object({
   interval_s: z.optional(z.int().check(z.minimum(60), z.maximum(86_400))),
   fetch_windows: z.optional(z.array(window).check(z.maxLength(32))),
   apply_windows: z.optional(z.array(window).check(z.maxLength(32))),
+  /** The box leaves the fleet. Destructive: it waits for a signed `spec.apply`. */
+  retire: z.optional(z.boolean()),
   /** Present: the box attaches to NATS beside its sync. Without `urls` to the servers that the hub names. */
   nats: z.optional(z.object({ urls: z.optional(z.array(z.string().check(z.regex(NATS_URL_PATTERN))).check(z.minLength(1), z.maxLength(NATS_URLS_MAX))) })),
 });

@@ -8,10 +8,16 @@ export const paths = (dataDir: string) => ({
   identity: `${dataDir}/identity`,
   signingKey: `${dataDir}/identity/signing.key`,
   boxKey: `${dataDir}/identity/box.key`,
+  /** Of a rotation: in use as soon as a certificate names it. */
+  nextBoxKey: `${dataDir}/identity/box.key.next`,
   /** Written last by an enrollment: its presence means enrolled. */
   membership: `${dataDir}/identity/membership.json`,
   enrollment: `${dataDir}/identity/enrollment.json`,
   enrollLock: `${dataDir}/identity/enroll.lock`,
+  /** Says that ops were recorded here, and how many: beside the database, so that one of the two remembers. */
+  ledgerMarker: `${dataDir}/ledger.json`,
+  /** Scripts of ops while they run; empty at every start. */
+  opScratch: `${dataDir}/ops`,
   bundles: `${dataDir}/bundle`,
   staging: `${dataDir}/bundle/.staging`,
   current: `${dataDir}/bundle/current`,

@@ -1,8 +1,8 @@
 /**
  * What a box makes of a desired spec that came through the hub. It is unsigned, so the worst a hostile hub can do with it must
- * be harmless: each field is clamped to this box's own limits, and each change is classed. Everything in a version 1 spec is
- * `safe` (pace and mode of enforcing, never what is enforced); a later field that destroys something is `held` here until a
- * signed op allows it. Never: code, keys, trust.
+ * be harmless: each field is clamped to this box's own limits, and each change is classed. What sets pace and mode of enforcing,
+ * never what is enforced, is `safe`. What destroys something is `held`, with the rest of its generation in force, until a signed op
+ * names exactly this difference. Never: code, keys, trust.
  */
 import { usableNatsUrls } from "../../../shared/protocol/nats-urls.ts";
 import type { HostSpec, Window } from "../../../shared/protocol/spec.ts";
@@ -12,14 +12,16 @@ export const INTERVAL_S_MIN = 60;
 export const INTERVAL_S_MAX = 86_400;
 export const WINDOWS_MAX = 32;
 
-export type SpecField = "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows" | "nats";
-const CLASS_OF = {
+export type SpecField = "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows" | "nats" | "retire";
+/** Compiled in: a hub can't make a field harmless. The command line warns by the same table. */
+export const SPEC_CLASSES = {
   mode: "safe",
   paused_until: "safe",
   interval_s: "safe",
   fetch_windows: "safe",
   apply_windows: "safe",
   nats: "safe",
+  retire: "held",
 } as const satisfies Record<SpecField, "safe" | "held">;
 
 export interface SpecChange {
@@ -29,8 +31,14 @@ export interface SpecChange {
   readonly clamped: boolean;
 }
 
+/** As JSON text: what a signer reads is what the box compares. `null` is not set. */
+export interface HeldField {
+  readonly from: string;
+  readonly to: string;
+}
+
 export type SpecVerdict =
-  | { readonly take: true; readonly spec: HostSpec; readonly changes: readonly SpecChange[] }
+  | { readonly take: true; readonly spec: HostSpec; readonly changes: readonly SpecChange[]; readonly held: Readonly<Record<string, HeldField>> }
   | { readonly take: false; readonly why: "other_host" | "not_newer" };
 
 /** A hub restored from a backup goes on from the highest generation a box reports, so "newer" never needs an exception. */
@@ -44,8 +52,20 @@ export interface SpecOffer {
 export function judgeSpec({ current, offered, hostId, nowMs }: SpecOffer): SpecVerdict {
   if (offered.host_id !== hostId) return { take: false, why: "other_host" };
   if (current !== undefined && offered.generation <= current.generation) return { take: false, why: "not_newer" };
-  const spec = clampSpec(offered, nowMs);
-  return { take: true, spec, changes: changesOf(current, offered, spec) };
+  const clamped = clampSpec(offered, nowMs);
+  const changes = changesOf(current, offered, clamped);
+  const fields = changes.filter((change) => change.class === "held").map(({ field }) => field);
+  const held = Object.fromEntries(fields.map((field) => [field, { from: json(current?.[field]), to: json(clamped[field]) }]));
+  return { take: true, spec: keeping(clamped, current, fields), changes, held };
+}
+
+const json = (value: unknown): string => JSON.stringify(value ?? null);
+
+/** The offered spec with these fields as they are now. */
+function keeping(offered: HostSpec, current: HostSpec | undefined, fields: readonly SpecField[]): HostSpec {
+  if (!fields.includes("retire")) return offered;
+  const { retire: _held, ...rest } = offered;
+  return current?.retire === undefined ? rest : { ...rest, retire: current.retire };
 }
 
 /** Known fields only, each within bounds. */
@@ -61,6 +81,7 @@ export function clampSpec(offered: HostSpec, nowMs: number): HostSpec {
     ...(offered.fetch_windows === undefined ? {} : { fetch_windows: offered.fetch_windows.slice(0, WINDOWS_MAX) }),
     ...(offered.apply_windows === undefined ? {} : { apply_windows: offered.apply_windows.slice(0, WINDOWS_MAX) }),
     ...natsOf(offered),
+    ...(offered.retire === true ? { retire: true } : {}),
   };
 }
 
@@ -73,10 +94,10 @@ function natsOf({ nats }: HostSpec): Pick<HostSpec, "nats"> {
 }
 
 function changesOf(current: HostSpec | undefined, offered: HostSpec, taken: HostSpec): readonly SpecChange[] {
-  const fields = Object.keys(CLASS_OF) as readonly SpecField[];
+  const fields = Object.keys(SPEC_CLASSES) as readonly SpecField[];
   return fields
     .filter((field) => JSON.stringify(current?.[field]) !== JSON.stringify(taken[field]))
-    .map((field) => ({ field, class: CLASS_OF[field], clamped: JSON.stringify(offered[field]) !== JSON.stringify(taken[field]) }));
+    .map((field) => ({ field, class: SPEC_CLASSES[field], clamped: JSON.stringify(offered[field]) !== JSON.stringify(taken[field]) }));
 }
 
 /** Local wall-clock time of the box. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { fits, makeRoom, type OutboxKind, type OutboxUse, pickBatch, settleAck } from "./outbox.ts";
 
-const KINDS = ["return", "report", "facts", "event", "metrics"] as const satisfies readonly OutboxKind[];
+const KINDS = ["return", "op-log", "report", "facts", "event", "metrics"] as const satisfies readonly OutboxKind[];
 const use = (bytes: Partial<Record<OutboxKind, number>>): readonly OutboxUse[] => KINDS.map((kind) => ({ kind, rows: 1, bytes: bytes[kind] ?? 0 }));
 
 describe("room in a full outbox", () => {
@@ -30,19 +30,19 @@ describe("room in a full outbox", () => {
     const amount = fc.nat(2_000);
     fc.assert(
       fc.property(
-        fc.record({ return: amount, report: amount, facts: amount, event: amount, metrics: amount }),
+        fc.record({ return: amount, "op-log": amount, report: amount, facts: amount, event: amount, metrics: amount }),
         fc.constantFrom(...KINDS),
         amount,
         (bytes, kind, incoming) => {
           const yields = makeRoom(use(bytes), { kind, bytes: incoming }, 1_000);
-          expect(yields.some(({ drop }) => drop === "return")).toBe(false);
+          expect(yields.some(({ drop }) => drop === "return" || drop === "op-log")).toBe(false);
           const left = { ...bytes };
           for (const { drop, bytes: given } of yields) {
             expect(given).toBeLessThanOrEqual(left[drop]);
             left[drop] -= given;
           }
-          if (kind === "return") expect(fits(use(left), { kind, bytes: incoming }, 1_000)).toBe(true);
-          if (fits(use(left), { kind, bytes: incoming }, 1_000) && kind !== "return")
+          if (kind === "return" || kind === "op-log") expect(fits(use(left), { kind, bytes: incoming }, 1_000)).toBe(true);
+          if (fits(use(left), { kind, bytes: incoming }, 1_000) && kind !== "return" && kind !== "op-log")
             expect(Object.values(left).reduce((a, b) => a + b, 0) + incoming).toBeLessThanOrEqual(1_000);
         },
       ),

@@ -4,12 +4,14 @@
  * dedups on (host, seq) and acknowledges a prefix; a batch is a prefix of the queue by seq, so an acknowledgement can never
  * skip over something unsent.
  */
-export type OutboxKind = "return" | "report" | "facts" | "event" | "metrics";
+export type OutboxKind = "return" | "op-log" | "report" | "facts" | "event" | "metrics";
+/** What was done here and what came of it: never dropped while the disk lasts. */
+type Kept = "return" | "op-log";
 
 /** Lowest gives way first. */
-export const PRIORITY: Readonly<Record<OutboxKind, number>> = { return: 4, report: 3, facts: 2, event: 1, metrics: 0 };
+export const PRIORITY: Readonly<Record<OutboxKind, number>> = { return: 4, "op-log": 4, report: 3, facts: 2, event: 1, metrics: 0 };
 /** Of the whole outbox, how much a kind may fill. Returns have no share: they are bounded by the disk alone. */
-export const SHARE: Readonly<Record<Exclude<OutboxKind, "return">, number>> = { report: 0.5, facts: 0.125, event: 0.25, metrics: 0.125 };
+export const SHARE: Readonly<Record<Exclude<OutboxKind, Kept>, number>> = { report: 0.5, facts: 0.125, event: 0.25, metrics: 0.125 };
 export const BATCH_ROWS_MAX = 1_000;
 
 export interface OutboxUse {
@@ -30,7 +32,7 @@ export function makeRoom(use: readonly OutboxUse[], incoming: { readonly kind: O
     held.set(kind, (held.get(kind) ?? 0) - given);
     yields.set(kind, (yields.get(kind) ?? 0) + given);
   };
-  if (incoming.kind !== "return") {
+  if (!isKept(incoming.kind)) {
     const over = (held.get(incoming.kind) ?? 0) + incoming.bytes - Math.floor(bytesMax * SHARE[incoming.kind]);
     if (over > 0) give(incoming.kind, over);
   }
@@ -45,9 +47,13 @@ export function makeRoom(use: readonly OutboxUse[], incoming: { readonly kind: O
 
 /** Whether `incoming` may enter after its room was made: anything but a return gives up when only more valuable things are left. */
 export function fits(use: readonly OutboxUse[], incoming: { readonly kind: OutboxKind; readonly bytes: number }, bytesMax: number): boolean {
-  if (incoming.kind === "return") return true;
+  if (isKept(incoming.kind)) return true;
   const total = use.reduce((sum, { bytes }) => sum + bytes, 0);
   return total + incoming.bytes <= bytesMax;
+}
+
+function isKept(kind: OutboxKind): kind is Kept {
+  return kind === "return" || kind === "op-log";
 }
 
 export interface OutboxRow {

@@ -16,6 +16,18 @@ export const linkStatus = z.object({
 });
 export type LinkStatus = z.infer<typeof linkStatus>;
 
+export const opsStatus = z.object({
+  /** Of the ledger: one more with every op. */
+  generation: counter,
+  /** The record of ops can't be believed: what a signed recovery has to name. */
+  incident: z.optional(z.object({ is: text(16), id: text(64) })),
+  running: z.array(z.object({ id: text(32), kind: text(64) })),
+  waiting: counter,
+  /** Head of the hash-chained log of ops. */
+  log: z.optional(z.object({ seq: counter, hash: text(64) })),
+});
+export type OpsStatus = z.infer<typeof opsStatus>;
+
 export const agentStatus = z.object({
   v: z.literal(1),
   version: text(64),
@@ -43,6 +55,7 @@ export const agentStatus = z.object({
     pausedUntilMs: z.optional(wallMs),
   }),
   converge: z.object({ running: z.optional(text(16)), last: z.optional(convergeSummary), failure: z.optional(text(1_024)), nextInMs: z.optional(z.number()) }),
+  ops: z.optional(opsStatus),
   outbox: z.object({ rows: counter, bytes: counter, dropped: counter, parked: counter }),
   checks: z.array(z.object({ name: text(64), is: text(16), because: z.optional(text(1_024)) })),
 });

@@ -18,6 +18,10 @@ export const PACE_MS_MAX = 15 * 60_000;
 export const PACE_MS_MIN = 1_000;
 /** Between two batches while the outbox drains, and before a woken request: lets what comes together go together. */
 export const DRAIN_MS = 100;
+/** After ops that were new here: the answer goes at once, and the request after it is held again at once. */
+export const OPS_PACE_MS = 1;
+/** Requests in a row at that pace: the one with the answer, and the one that is held again. */
+const OPS_QUICK = 2;
 /** A revoked box asks rarely whether it still is. */
 export const REVOKED_MS = 5 * 60_000;
 
@@ -56,6 +60,8 @@ export interface Link {
   readonly lastOkMs: number | undefined;
   /** Something urgent came while a request was under way. */
   readonly woken: boolean;
+  /** Requests left at the pace of ops. */
+  readonly quick: number;
 }
 
 export type LinkEvent =
@@ -63,7 +69,7 @@ export type LinkEvent =
   | { readonly on: "woken" }
   | { readonly on: "replied"; readonly reply: ReplyFacts }
   /** `advanced`: the box now holds something newer than before. */
-  | { readonly on: "settled"; readonly advanced: boolean }
+  | { readonly on: "settled"; readonly advanced: boolean; readonly newOps?: boolean }
   | { readonly on: "failed"; readonly code: string }
   | { readonly on: "answered"; readonly status: number; readonly code: string; readonly retryAfterMs: number | undefined; readonly rows: number }
   | { readonly on: "cut" };
@@ -118,6 +124,7 @@ export function newLink(urls: number, urlAt: number, hubEpoch: number): Link {
     minProtocol: 0,
     lastOkMs: undefined,
     woken: false,
+    quick: 0,
   };
 }
 
@@ -130,7 +137,7 @@ export function turn(state: Link, event: LinkEvent, nowMs: number, rng: Rng): Li
     case "replied":
       return replied(state, event.reply, nowMs, rng);
     case "settled":
-      return settled(state, event.advanced, nowMs, rng);
+      return settled(state, event, nowMs, rng);
     case "failed":
       return fail(state, event.code, nowMs, rng);
     case "answered":
@@ -187,6 +194,7 @@ function replied(state: Link, reply: ReplyFacts, nowMs: number, rng: Rng): LinkT
     minProtocol: reply.minProtocol,
     lastOkMs: nowMs,
     woken: false,
+    quick: Math.max(0, state.quick - 1),
   };
   const stalled = reply.ignoredRows || (state.offering && reply.wantsOffer);
   const nextMs = stalled ? Math.round(backoffMs(LINK_BACKOFF, state.stalls, rng)) : paceMs(next, state, reply, rng);
@@ -199,14 +207,17 @@ function replied(state: Link, reply: ReplyFacts, nowMs: number, rng: Rng): LinkT
 /** The hub's pace; where it set none, at once for what waits, and with a floor when a held request came back early and empty. */
 function paceMs(next: Link, before: Link, reply: ReplyFacts, rng: Rng): number {
   // A tenth of jitter upwards: agents that were told the same pace at once drift apart.
+  if (before.quick > 0 && !reply.unsent && reply.nextMs === 0) return OPS_PACE_MS;
   if (reply.nextMs > 0) return Math.max(DRAIN_MS, Math.round(Math.min(PACE_MS_MAX, reply.nextMs) * (1 + rng.next() / 10)));
   if (!before.learnt || reply.unsent || next.offering || before.woken || reply.hasDocuments) return DRAIN_MS;
   const cameEarly = before.phase.at === "asking" && before.phase.held && reply.tookMs < PACE_MS_MIN;
   return cameEarly ? PACE_MS_MIN : DRAIN_MS;
 }
 
-function settled(state: Link, advanced: boolean, nowMs: number, rng: Rng): LinkTurn {
+function settled(state: Link, { advanced, newOps = false }: Extract<LinkEvent, { readonly on: "settled" }>, nowMs: number, rng: Rng): LinkTurn {
   if (state.phase.at !== "settling") return { state, effects: [] };
+  // Only ops that this box never saw: the same offer again is a stall like any other.
+  if (newOps) return sleep({ ...state, stalls: 0, quick: OPS_QUICK }, OPS_PACE_MS, nowMs);
   if (advanced) return sleep({ ...state, stalls: 0 }, state.woken ? DRAIN_MS : state.phase.nextMs, nowMs);
   // The hub will offer the same thing again: what was refused must not become a busy loop.
   const waitMs = Math.max(state.phase.nextMs, Math.round(backoffMs(LINK_BACKOFF, state.stalls, rng)));

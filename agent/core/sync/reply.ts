@@ -1,19 +1,24 @@
 import type { HostSpec } from "../../../shared/protocol/spec.ts";
 import type { SyncReply } from "../../../shared/protocol/sync.ts";
-import { isCount, isEnvelope, isList, isPlain } from "../plain-json.ts";
+import { isCount, isEnvelope, isList, isPlain, isText } from "../plain-json.ts";
 
 const ROOTS_MAX = 64;
+const OPS_MAX = 64;
+const CANCELLED_MAX = 256;
 
 /** A sync's reply as far as the resident reads it. Documents keep their form and are judged by the worker. A test holds this to the schema in shared/protocol. */
 export function decodeSyncReply(value: unknown): SyncReply | undefined {
   if (!isPlain(value)) return undefined;
-  const { v, protocol, min_protocol, hub_epoch, acked_seq, next_ms, roots, host_cert, bundle, spec, want_offer } = value;
+  const { v, protocol, min_protocol, hub_epoch, acked_seq, next_ms, roots, host_cert, bundle, spec, want_offer, ops, cancelled, ledger_generation } = value;
   if (!isCount(v) || !isCount(protocol) || !isCount(min_protocol) || !isCount(hub_epoch) || !isCount(acked_seq) || !isCount(next_ms)) return undefined;
   if (roots !== undefined && !isList(roots, ROOTS_MAX, isEnvelope)) return undefined;
   if (host_cert !== undefined && !isEnvelope(host_cert)) return undefined;
   if (bundle !== undefined && !isEnvelope(bundle)) return undefined;
   if (spec !== undefined && !isSpec(spec)) return undefined;
   if (want_offer !== undefined && typeof want_offer !== "boolean") return undefined;
+  if (ops !== undefined && !isList(ops, OPS_MAX, isEnvelope)) return undefined;
+  if (cancelled !== undefined && !isList(cancelled, CANCELLED_MAX, (id) => isText(id, 32))) return undefined;
+  if (ledger_generation !== undefined && !isCount(ledger_generation)) return undefined;
   return {
     v,
     protocol,
@@ -26,6 +31,9 @@ export function decodeSyncReply(value: unknown): SyncReply | undefined {
     ...(bundle === undefined ? {} : { bundle }),
     ...(spec === undefined ? {} : { spec }),
     ...(want_offer === undefined ? {} : { want_offer }),
+    ...(ops === undefined ? {} : { ops }),
+    ...(cancelled === undefined ? {} : { cancelled }),
+    ...(ledger_generation === undefined ? {} : { ledger_generation }),
   };
 }
 

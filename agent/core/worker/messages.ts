@@ -20,6 +20,9 @@ export const workerSettings = z.object({
 });
 export type WorkerSettings = z.infer<typeof workerSettings>;
 
+/** Destructive differences by field: what is in force and what is wanted, as JSON text. */
+export const heldFields = z.record(text(64), z.object({ from: text(16 * 1_024), to: text(16 * 1_024) }));
+
 export const workerRequest = z.discriminatedUnion("op", [
   /** What is held, where it was read from, which blobs are missing. */
   z.object({ op: z.literal("status"), settings: workerSettings }),
@@ -43,7 +46,13 @@ export const workerRequest = z.discriminatedUnion("op", [
     facts: z.object({ digest: text(64), atMs: wallMs }),
     /** The resident moved a damaged database aside since the last run. */
     databaseLost: z.boolean(),
+    /** A signed op asked for it. */
+    isForced: z.optional(z.boolean()),
   }),
+  /** What a run would do now. */
+  z.object({ op: z.literal("plan"), settings: workerSettings }),
+  /** A destructive part of the spec that a signed op allows. */
+  z.object({ op: z.literal("apply-spec"), settings: workerSettings, generation: counter, fields: heldFields }),
 ]);
 export type WorkerRequest = z.infer<typeof workerRequest>;
 
@@ -70,6 +79,8 @@ export const held = z.object({
   candidate: counter,
   missing: z.array(blobRef),
   spec: z.optional(hostSpec),
+  /** Of this generation: what waits for a signature while the rest is in force. */
+  awaiting: z.optional(z.object({ generation: counter, fields: heldFields })),
   /** SHA-256 of hub keys that the current root names; empty: the join code's. */
   pins: z.array(text(64)),
 });
@@ -114,6 +125,8 @@ export const workerResult = z.discriminatedUnion("op", [
     metrics: z.record(text(128), z.number()),
     retryInMs: z.optional(counter),
   }),
+  z.object({ op: z.literal("plan"), held, bundle: counter, text: z.string(), because: z.optional(text(1_024)) }),
+  z.object({ op: z.literal("apply-spec"), held, applied: z.array(text(64)), refused: z.optional(text(1_024)) }),
   z.object({ op: z.literal("failed"), code: text(64), because: text(2_048) }),
 ]);
 export type WorkerResult = z.infer<typeof workerResult>;

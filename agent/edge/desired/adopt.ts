@@ -17,7 +17,8 @@ import { accept, refuse, type Verdict } from "../../../shared/trust/verdict.ts";
 import { judgeSpec } from "../../core/desired/spec.ts";
 import type { RefusedDocument } from "../../core/worker/messages.ts";
 import { type Documents, writeBoth } from "./documents.ts";
-import { believe, type Desired, loadDesired, verifyStoredIdentity } from "./load-desired.ts";
+import { believe, type Desired, loadDesired } from "./load-desired.ts";
+import { verifyStoredIdentity } from "./stored-identity.ts";
 
 export interface Arrived {
   readonly roots: readonly Envelope[];
@@ -115,7 +116,11 @@ function takeBundle(documents: Documents, bundle: Envelope, root: TrustedRoot, c
 
 function takeSpec(documents: Documents, offered: HostSpec, hostId: string, refused: RefusedDocument[], nowMs: number): Documents {
   const verdict = judgeSpec({ current: documents.spec, offered, hostId, nowMs });
-  if (verdict.take) return { ...documents, spec: verdict.spec };
+  if (verdict.take) {
+    const { awaiting: _before, ...rest } = documents;
+    const waits = Object.keys(verdict.held).length > 0;
+    return { ...rest, spec: verdict.spec, ...(waits ? { awaiting: { generation: verdict.spec.generation, fields: { ...verdict.held } } } : {}) };
+  }
   refused.push({ what: "spec", version: offered.generation, code: verdict.why === "other_host" ? "host_mismatch" : "version_not_newer", detail: "" });
   return documents;
 }

@@ -12,14 +12,13 @@ import type { World } from "../../../shared/ports/world.ts";
 import { bundleExpired } from "../../../shared/trust/bundle.ts";
 import { PAYLOAD_BYTES_MAX } from "../../../shared/trust/payloads.ts";
 import { signFacts, signReport } from "../../../shared/trust/report.ts";
-import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
-import { openSecrets } from "../../../shared/trust/sealed-secrets.ts";
 import { modeNow } from "../../core/desired/spec.ts";
 import { paths } from "../../core/desired/paths.ts";
 import type { ConvergeSummary, WorkerRequest, WorkerResult } from "../../core/worker/messages.ts";
 import { type ConvergeResult, converge } from "../converge/converge.ts";
 import { collectFacts } from "../facts/collect-facts.ts";
 import { collectMetrics } from "../facts/collect-metrics.ts";
+import { boxSecrets } from "./box-secrets.ts";
 import { type Documents, writeBoth } from "./documents.ts";
 import { heldOf } from "./held.ts";
 import { type Desired, loadDesired } from "./load-desired.ts";
@@ -54,7 +53,9 @@ export async function runConverge(world: World, request: Request, stop: AbortSig
   const { settings } = request;
   const startedMs = world.clock.wallMs();
   const { desired, damage } = distrustDamagedTree(world, settings.dataDir, loadDesired(world, settings.dataDir));
-  const mode = modeNow(await readSpecInForce(world, settings.dataDir, desired), startedMs, localTime(startedMs));
+  const spec = await readSpecInForce(world, settings.dataDir, desired);
+  // A signed op may ask for a run outside windows and pauses; what only monitors goes on only monitoring.
+  const mode = request.isForced === true ? (spec?.mode ?? "enforce") : modeNow(spec, startedMs, localTime(startedMs));
   const ran = await enforce(world, request, desired, damage, mode, stop);
   const durationMs = Math.max(0, world.clock.wallMs() - startedMs);
   // A database that was moved aside has no documents: what was enforced came from the snapshot, also when both agree again now.
@@ -99,9 +100,7 @@ async function enforce(
   if (bundle === undefined || identity === undefined) return nothing();
   if (damage !== undefined)
     return nothing({ bundle: bundle.version, code: "blob_mismatch", because: clip(`Its files on disk are damaged and are fetched again: ${damage}`, 1_024) });
-  const secrets = Object.hasOwn(bundle.secrets, identity.hostId)
-    ? openSecrets({ box: await loadSealedBox(), identity, boxKey: desired.keys.boxKey, bundle })
-    : ({ ok: true, value: {} } as const);
+  const secrets = await boxSecrets(desired.keys, identity, bundle);
   if (!secrets.ok) return nothing({ bundle: bundle.version, code: secrets.refusal, because: clip(secrets.detail, 1_024) });
   const { lastGood } = desired.documents;
   const result = await converge(world, {

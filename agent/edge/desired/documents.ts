@@ -13,6 +13,7 @@ import type { World } from "../../../shared/ports/world.ts";
 import { counter, envelope, wallMs } from "../../../shared/protocol/fields.ts";
 import { hostSpec } from "../../../shared/protocol/spec.ts";
 import { paths } from "../../core/desired/paths.ts";
+import { heldFields } from "../../core/worker/messages.ts";
 import { AGENT_MIGRATIONS } from "../store/migrations.ts";
 
 export const SNAPSHOT_BYTES_MAX = 64 * 1024 * 1024;
@@ -29,6 +30,8 @@ export const documents = z.object({
   bundle: z.optional(envelope),
   candidate: z.optional(envelope),
   spec: z.optional(hostSpec),
+  /** What of the spec waits for a signature. */
+  awaiting: z.optional(z.object({ generation: counter, fields: heldFields })),
   lastGood: z.optional(lastGood),
   /** Highest bundle version and largest signed time ever accepted: neither ever falls. */
   floor: z.object({ bundle: counter, timeMs: wallMs }),
@@ -37,7 +40,7 @@ export type Documents = z.infer<typeof documents>;
 
 export const NO_DOCUMENTS: Documents = { roots: [], floor: { bundle: 0, timeMs: 0 } };
 
-const KINDS = ["roots", "identity", "bundle", "candidate", "spec", "lastGood", "floor"] as const satisfies readonly (keyof Documents)[];
+const KINDS = ["roots", "identity", "bundle", "candidate", "spec", "awaiting", "lastGood", "floor"] as const satisfies readonly (keyof Documents)[];
 
 export function openAgentDb(world: World, dataDir: string): Database {
   return world.databases.open("desired.open", paths(dataDir).database, { migrations: AGENT_MIGRATIONS });

@@ -21,6 +21,7 @@ export async function heldOf(world: World, dataDir: string, desired: Desired): P
     candidate: candidate?.version ?? 0,
     missing: candidate === undefined ? [] : [...missingBlobs(world, dataDir, desired.bundle, candidate)],
     ...(spec === undefined ? {} : { spec }),
+    ...(desired.documents.awaiting === undefined ? {} : { awaiting: desired.documents.awaiting }),
     pins: [...(root?.payload.hub_pins ?? [])],
   };
 }

@@ -8,13 +8,15 @@ import { Fault, flatten, isFault } from "../../../shared/core/fault.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { type BundlePayload } from "../../../shared/trust/payloads.ts";
 import { verifyHeldBundle } from "../../../shared/trust/bundle.ts";
-import { type HostIdentity, verifyAdmission, verifyHostCert, verifyMine } from "../../../shared/trust/host-identity.ts";
+import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
 import { type TrustedRoot, verifyRootChain } from "../../../shared/trust/root.ts";
-import { type Verdict, accept, refuse } from "../../../shared/trust/verdict.ts";
+import type { Verdict } from "../../../shared/trust/verdict.ts";
 import type { RefusedDocument } from "../../core/worker/messages.ts";
 import { type Identity, loadIdentity } from "../enroll/identity.ts";
 import { type Membership, readMembership } from "../store/membership.ts";
+import { readLedger } from "../ops/ledger-store.ts";
 import { type Documents, NO_DOCUMENTS, openAgentDb, readFromDatabase, readFromSnapshot } from "./documents.ts";
+import { verifyStoredIdentity } from "./stored-identity.ts";
 
 export interface Desired {
   readonly source: "database" | "snapshot" | "none";
@@ -62,7 +64,12 @@ export function loadDesired(world: World, dataDir: string): Desired {
 function readDatabase(world: World, dataDir: string): Documents | undefined {
   const database = openAgentDb(world, dataDir);
   try {
-    return readFromDatabase(database);
+    const stored = readFromDatabase(database);
+    const ledger = readLedger(database);
+    // One time floor for all that is signed: an op that was accepted dates bundles too.
+    return stored === undefined || ledger === "damaged"
+      ? stored
+      : { ...stored, floor: { ...stored.floor, timeMs: Math.max(stored.floor.timeMs, ledger.floorMs) } };
   } finally {
     database.close();
   }
@@ -101,14 +108,6 @@ export function believe(stored: Documents, root: TrustedRoot, keys: Identity): T
   const bundle = checked("bundle", stored.bundle === undefined ? undefined : verifyHeldBundle({ envelope: stored.bundle, root }));
   const candidate = checked("bundle", stored.candidate === undefined ? undefined : verifyHeldBundle({ envelope: stored.candidate, root }));
   return { documents: stored, root, identity, bundle, candidate, refused };
-}
-
-export function verifyStoredIdentity(stored: NonNullable<Documents["identity"]>, root: TrustedRoot, keys: Identity): Verdict<HostIdentity> {
-  const identity = "cert" in stored ? verifyHostCert(stored.cert, root) : verifyAdmission({ grant: stored.grant, admission: stored.admission, root });
-  if (!identity.ok) return identity;
-  const mine = verifyMine(identity.value, { signingKey: keys.signingKey.publicKey, boxKey: keys.boxKey.publicKey });
-  if (!mine.ok) return mine;
-  return mine.value.fleetId === root.payload.fleet_id ? accept(mine.value) : refuse("fleet_mismatch", mine.value.fleetId);
 }
 
 /** The database, unless the snapshot knows of something newer: then the database is an old copy. */

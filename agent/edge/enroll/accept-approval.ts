@@ -16,7 +16,8 @@ import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
 import { accept, refuse, type Verdict } from "../../../shared/trust/verdict.ts";
 import { raise } from "../desired/adopt.ts";
 import { type Documents, NO_DOCUMENTS, writeBoth } from "../desired/documents.ts";
-import { loadDesired, verifyStoredIdentity } from "../desired/load-desired.ts";
+import { loadDesired } from "../desired/load-desired.ts";
+import { verifyStoredIdentity } from "../desired/stored-identity.ts";
 import { readMembership, writeMembership } from "../store/membership.ts";
 import type { Identity } from "./identity.ts";
 

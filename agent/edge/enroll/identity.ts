@@ -12,6 +12,8 @@ import { paths } from "../../core/desired/paths.ts";
 export interface Identity {
   readonly signingKey: SigningKey;
   readonly boxKey: BoxKey;
+  /** Made by a rotation; whichever of the two the certificate names is the one in use. */
+  readonly nextBoxKey?: BoxKey;
 }
 
 /** Makes what is missing. A half-made pair (a crash between the two) is completed: no key was sent yet. */
@@ -23,7 +25,12 @@ export function ensureIdentity(world: World, dataDir: string): { readonly identi
 
 export function loadIdentity(world: World, dataDir: string): Identity {
   const at = paths(dataDir);
-  return { signingKey: signingKeyFromSeed(readSeed(world, at.signingKey)), boxKey: boxKeyFromSeed(readSeed(world, at.boxKey)) };
+  const hasNext = world.files.stat("identity.check", at.nextBoxKey) !== undefined;
+  return {
+    signingKey: signingKeyFromSeed(readSeed(world, at.signingKey)),
+    boxKey: boxKeyFromSeed(readSeed(world, at.boxKey)),
+    ...(hasNext ? { nextBoxKey: boxKeyFromSeed(readSeed(world, at.nextBoxKey)) } : {}),
+  };
 }
 
 function ensureSeed(world: World, path: string): boolean {

@@ -45,6 +45,7 @@ class Runner {
     this.#desk = desk;
     this.#workers = workers;
     this.#state = newSchedule("", desk.settings.convergeIntervalMs);
+    desk.keepConverged = (result) => this.#keep(result);
     desk.nextConvergeInMs = () => sleepMs(this.#state, world.clock.monoMs());
   }
 
@@ -151,6 +152,8 @@ class Runner {
 
   async #converge(trigger: Trigger, stop: AbortSignal): Promise<void> {
     const desk = this.#desk;
+    const release = await desk.turnstile.acquire(stop);
+    if (release === undefined) return;
     desk.converging = trigger;
     this.#world.log.event("debug", "converge.started", { trigger });
     try {
@@ -171,6 +174,7 @@ class Runner {
       desk.event("converge.failed", { trigger, code: error.code });
       this.#finished = { on: "finished", ok: false };
     } finally {
+      release();
       desk.converging = undefined;
       this.#hasRun = true;
       desk.wanted.ring();

@@ -54,6 +54,7 @@ export function statusOf(world: World, desk: Desk, checks: readonly Check[]): Ag
       ...(convergeFailure === undefined ? {} : { failure: convergeFailure.slice(0, 1_024) }),
       ...(nextInMs === undefined ? {} : { nextInMs }),
     },
+    ...(desk.opsStatus === undefined ? {} : { ops: desk.opsStatus() }),
     outbox: { ...desk.outbox(), dropped: desk.store.use((database) => readCounter(database, "dropped_rows")) },
     checks: checks.map(({ name, health }) => ({ name, is: health.is, ...(health.is === "healthy" ? {} : { because: health.because.slice(0, 1_024) }) })),
   };

@@ -12,7 +12,8 @@ export type Counter =
   | "dropped_bytes"
   | "reported_ms"
   | "facts_ms"
-  | "metrics_ms";
+  | "metrics_ms"
+  | "op_pause_until";
 
 export function readCounter(database: Database, name: Counter): number {
   return database.get<{ value: number }>("counter.read", "SELECT value FROM counter WHERE name = ?", name)?.value ?? 0;

@@ -14,36 +14,45 @@ export interface QueuedRow {
 /** Rows are read in slices: an outbox of a week offline is larger than what the resident may hold. */
 const SLICE_ROWS = 64;
 
-/** Adds a row inside a transaction. Says what was dropped for it, and whether it entered. */
-export function enqueue(
-  database: Database,
-  row: { readonly kind: OutboxKind; readonly body: unknown },
-  limit: { readonly bytesMax: number; readonly nowMs: number },
-): { readonly seq: number | undefined; readonly dropped: number } {
+export interface OutboxLimit {
+  readonly bytesMax: number;
+  readonly nowMs: number;
+}
+
+/** Adds a row in a transaction of its own. Says what was dropped for it, and whether it entered. */
+export function enqueue(database: Database, row: NewRow, limit: OutboxLimit): { readonly seq: number | undefined; readonly dropped: number } {
+  return database.transaction("outbox.add", () => enqueueWithin(database, row, limit));
+}
+
+export interface NewRow {
+  readonly kind: OutboxKind;
+  readonly body: unknown;
+}
+
+/** The same inside the caller's transaction: a row that must be there exactly when something else is. */
+export function enqueueWithin(database: Database, row: NewRow, limit: OutboxLimit): { readonly seq: number | undefined; readonly dropped: number } {
   const body = JSON.stringify(row.body);
   const incoming = { kind: row.kind, bytes: utf8(body).byteLength };
-  return database.transaction("outbox.add", () => {
-    // Facts are a state, not a history: only the newest is worth sending.
-    if (row.kind === "facts") database.run("outbox.supersede", "DELETE FROM outbox WHERE kind = 'facts' AND seq > ?", readCounter(database, "sent_seq"));
-    let dropped = 0;
-    for (const { drop, bytes } of makeRoom(outboxUse(database), incoming, limit.bytesMax)) dropped += dropOldest(database, drop, bytes);
-    const enters = fits(outboxUse(database), incoming, limit.bytesMax);
-    if (!enters) dropped += 1;
-    if (dropped > 0) writeCounter(database, "dropped_rows", readCounter(database, "dropped_rows") + dropped);
-    if (!enters) return { seq: undefined, dropped };
-    const seq = Math.max(1, readCounter(database, "next_seq"));
-    database.run(
-      "outbox.insert",
-      "INSERT INTO outbox (seq, kind, bytes, body, created_ms) VALUES (?, ?, ?, ?, ?)",
-      seq,
-      row.kind,
-      incoming.bytes,
-      body,
-      limit.nowMs,
-    );
-    writeCounter(database, "next_seq", seq + 1);
-    return { seq, dropped };
-  });
+  // Facts are a state, not a history: only the newest is worth sending.
+  if (row.kind === "facts") database.run("outbox.supersede", "DELETE FROM outbox WHERE kind = 'facts' AND seq > ?", readCounter(database, "sent_seq"));
+  let dropped = 0;
+  for (const { drop, bytes } of makeRoom(outboxUse(database), incoming, limit.bytesMax)) dropped += dropOldest(database, drop, bytes);
+  const enters = fits(outboxUse(database), incoming, limit.bytesMax);
+  if (!enters) dropped += 1;
+  if (dropped > 0) writeCounter(database, "dropped_rows", readCounter(database, "dropped_rows") + dropped);
+  if (!enters) return { seq: undefined, dropped };
+  const seq = Math.max(1, readCounter(database, "next_seq"));
+  database.run(
+    "outbox.insert",
+    "INSERT INTO outbox (seq, kind, bytes, body, created_ms) VALUES (?, ?, ?, ?, ?)",
+    seq,
+    row.kind,
+    incoming.bytes,
+    body,
+    limit.nowMs,
+  );
+  writeCounter(database, "next_seq", seq + 1);
+  return { seq, dropped };
 }
 
 export function outboxUse(database: Database): readonly OutboxUse[] {

@@ -14,6 +14,7 @@ import { type Link, type LinkEffect, type LinkEvent, newLink, type ReplyFacts, t
 import { decodeSyncReply } from "../../core/sync/reply.ts";
 import type { LinkStatus } from "../../core/status/agent-status.ts";
 import type { Desk } from "../desk.ts";
+import type { OpsDoor } from "../ops/door.ts";
 import { readCounter, writeCounter } from "../store/counters.ts";
 import type { Membership } from "../store/membership.ts";
 import { acknowledge, park, unsentRows } from "../store/outbox-store.ts";
@@ -24,8 +25,8 @@ import { type SyncMessage, syncMessage } from "./sync-request.ts";
 /** On top of what a request asks to be held. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-export function linkService(world: World, desk: Desk, workers: WorkerClient): Service {
-  const link = new LinkRunner(world, desk, workers);
+export function linkService(world: World, desk: Desk, workers: WorkerClient, ops: OpsDoor): Service {
+  const link = new LinkRunner(world, desk, workers, ops);
   return { name: "link", start: (stop) => Promise.resolve({ done: link.run(stop) }), health: () => link.health(), metrics: () => link.metrics() };
 }
 
@@ -33,6 +34,7 @@ class LinkRunner {
   readonly #world: World;
   readonly #desk: Desk;
   readonly #workers: WorkerClient;
+  readonly #ops: OpsDoor;
   #state: Link | undefined;
   #membership: Membership | undefined;
   /** Ends the held request under way. */
@@ -42,10 +44,11 @@ class LinkRunner {
   #syncs = 0;
   #failures = 0;
 
-  constructor(world: World, desk: Desk, workers: WorkerClient) {
+  constructor(world: World, desk: Desk, workers: WorkerClient, ops: OpsDoor) {
     this.#world = world;
     this.#desk = desk;
     this.#workers = workers;
+    this.#ops = ops;
   }
 
   async run(stop: AbortSignal): Promise<void> {
@@ -207,6 +210,7 @@ class LinkRunner {
       waitMs,
       rowsMax: effect.rowsMax,
       offer: effect.offer,
+      ledgerGeneration: this.#ops.generation(),
     };
   }
 
@@ -223,13 +227,14 @@ class LinkRunner {
     if (before !== undefined && store.use((database) => readCounter(database, "url_at")) !== before.urlAt)
       store.use((database) => writeCounter(database, "url_at", before.urlAt));
     const hasDocuments = (reply.roots?.length ?? 0) > 0 || reply.host_cert !== undefined || reply.bundle !== undefined || reply.spec !== undefined;
-    this.#documents = hasDocuments ? reply : undefined;
+    const hasOps = (reply.ops?.length ?? 0) > 0 || (reply.cancelled?.length ?? 0) > 0 || (reply.ledger_generation ?? 0) > this.#ops.generation();
+    this.#documents = hasDocuments || hasOps ? reply : undefined;
     const lastSeq = message.seqs.at(-1);
     const facts: ReplyFacts = {
       hubEpoch: reply.hub_epoch,
       minProtocol: reply.min_protocol,
       nextMs: reply.next_ms,
-      hasDocuments,
+      hasDocuments: hasDocuments || hasOps,
       wantsOffer: reply.want_offer === true,
       unsent: store.use(unsentRows) > 0,
       ignoredRows: lastSeq !== undefined && reply.acked_seq < (message.seqs[0] ?? 0),
@@ -238,11 +243,26 @@ class LinkRunner {
     return { on: "replied", reply: facts };
   }
 
-  /** Documents to the worker; what it then holds is what the next sync says. */
+  /** Documents first, then ops: those are judged by the root and the certificate that came with them. */
   async #settle(stop: AbortSignal): Promise<LinkEvent> {
     const reply = this.#documents;
     this.#documents = undefined;
     if (reply === undefined) return { on: "settled", advanced: true };
+    const hasDocuments = (reply.roots?.length ?? 0) > 0 || reply.host_cert !== undefined || reply.bundle !== undefined || reply.spec !== undefined;
+    const settled = hasDocuments ? await this.#adopt(reply, stop) : ({ on: "settled", advanced: false } as const);
+    try {
+      await this.#ops.heard(reply.ledger_generation ?? 0);
+      return { ...settled, newOps: (await this.#ops.fromSync(reply)) > 0 };
+    } catch (error) {
+      // What could not be taken is offered again: nothing of it ran without its row.
+      if (!isFault(error) || error.code === "disk_failed") throw error;
+      this.#world.log.event("error", "op.failed", { code: error.code }, error);
+      return settled;
+    }
+  }
+
+  /** Documents to the worker; what it then holds is what the next sync says. */
+  async #adopt(reply: SyncReply, stop: AbortSignal): Promise<{ readonly on: "settled"; readonly advanced: boolean }> {
     const before = this.#desk.held;
     try {
       const { held, advanced, newSpec, refused } = await this.#workers.ask(
@@ -274,6 +294,10 @@ class LinkRunner {
 
   #announceSpec(): void {
     this.#world.log.event("info", "spec.taken", { generation: this.#desk.held?.spec?.generation ?? 0 });
+    const awaiting = this.#desk.held?.awaiting;
+    // The hub makes a draft of it; what is signed in the end is compared here, letter by letter.
+    if (awaiting !== undefined)
+      this.#desk.event("spec.awaiting_signature", { generation: awaiting.generation, fields: JSON.stringify(awaiting.fields).slice(0, 2_048) });
     this.#desk.want("spec");
     this.#desk.fetch.ring();
   }

@@ -3,7 +3,7 @@ import { OUTBOX_BATCH_BYTES_MAX, SYNC_REQUEST_BYTES_MAX } from "../../../shared/
 import type { OutboxItem, SyncRequest } from "../../../shared/protocol/sync.ts";
 import { PROTOCOL } from "../../../shared/protocol/version.ts";
 import type { Database } from "../../../shared/ports/databases.ts";
-import { isEnvelope, isPlain, isText, parseJson } from "../../core/plain-json.ts";
+import { isEnvelope, isList, isPlain, isText, parseJson } from "../../core/plain-json.ts";
 import type { Held } from "../../core/worker/messages.ts";
 import { park, type QueuedRow, takeBatch } from "../store/outbox-store.ts";
 
@@ -17,6 +17,8 @@ export interface SyncParts {
   readonly waitMs: number;
   readonly rowsMax: number;
   readonly offer: boolean;
+  /** Of the ledger of ops; 0 when there is none. */
+  readonly ledgerGeneration: number;
 }
 
 export interface SyncMessage {
@@ -40,6 +42,7 @@ export function syncMessage(database: Database, parts: SyncParts): SyncMessage {
     hub_epoch: parts.hubEpoch,
     wait_ms: parts.waitMs,
     outbox: items,
+    ...(parts.ledgerGeneration === 0 ? {} : { ledger: { generation: parts.ledgerGeneration } }),
     ...(parts.offer ? { offer: offerOf(database) } : {}),
   };
   return { request, seqs: items.map(({ seq }) => seq) };
@@ -59,6 +62,8 @@ function isItem(item: { readonly seq: number; readonly kind: string; readonly bo
     case "report":
     case "facts":
       return isEnvelope(item.body);
+    case "op-log":
+      return isPlain(item.body) && isList(item.body["entries"], 256, (entry) => isText(entry, 4_096));
     case "event":
       return (
         isPlain(item.body) &&

@@ -38,14 +38,15 @@ export class WorkerClient {
     stop: AbortSignal,
   ): Promise<Extract<WorkerResult, { readonly op: Op }>> {
     const isConverge = request.op === "converge";
-    const before = isConverge ? this.#converge : this.#documents;
+    // A plan only looks: it waits for nobody.
+    const before = isConverge ? this.#converge : request.op === "plan" ? Promise.resolve() : this.#documents;
     const mine = before.then(() => this.#run(request, isConverge ? this.#convergeTimeoutMs : DOCUMENTS_TIMEOUT_MS, stop));
     const settled = mine.then(
       () => undefined,
       () => undefined, // the caller of `mine` hears it; the lane only needs to know that it is free
     );
     if (isConverge) this.#converge = settled;
-    else this.#documents = settled;
+    else if (request.op !== "plan") this.#documents = settled;
     const result = await mine;
     if (result.op === "failed") throw new Fault(isCode(result.code), `Cannot ${request.op}: ${result.because}`, { facts: { op: request.op } });
     if (!isAnswerTo(request.op, result)) throw new Fault("exec_failed", `Cannot ${request.op}: the worker answered ${result.op}`);
