@@ -17,7 +17,7 @@ const INTERRUPT_GRACE_MS = 2_000;
 
 export async function run(invocation: Invocation): Promise<ExitCode> {
   const { argv } = invocation;
-  const terminal = withFlags(invocation.terminal, argv, invocation.env);
+  const terminal = withFlags(invocation.terminal, ownWords(argv), invocation.env);
   try {
     const tables = joinedTables(invocation.tables);
     const command = await chosen(tables, argv, terminal);
@@ -135,9 +135,14 @@ export async function allCommands(tables: Tables): Promise<readonly Command[]> {
 }
 
 function asksHelp(argv: readonly string[]): boolean {
-  const end = argv.indexOf("--");
-  const own = end < 0 ? argv : argv.slice(0, end);
+  const own = ownWords(argv);
   return own.includes("--help") || own.includes("-h");
+}
+
+/** Without what comes after `--`: those words are for a program on a box. */
+function ownWords(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf("--");
+  return end < 0 ? argv : argv.slice(0, end);
 }
 
 function guess(typed: string, known: readonly string[], prefix: string): string | undefined {
@@ -163,7 +168,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 function screen(error: unknown, invocation: Invocation, terminal: Terminal): ExitCode {
   try {
-    return faultScreen(error, { globals: roughGlobals(invocation.argv), terminal, nowMs: invocation.world.clock.wallMs() });
+    return faultScreen(error, { globals: roughGlobals(ownWords(invocation.argv)), terminal, nowMs: invocation.world.clock.wallMs() });
   } catch (again) {
     if (isFault(again, "pipe_closed")) return 1;
     throw again;

@@ -14,11 +14,16 @@ const EVENT_CHARS_MAX = 256 * 1024;
 
 export class SseParser {
   readonly #decoder = new TextDecoder();
+  readonly #charsMax: number;
   #rest = "";
   #id: string | undefined;
   #event = "message";
   #data: string[] = [];
   #size = 0;
+
+  constructor(charsMax = EVENT_CHARS_MAX) {
+    this.#charsMax = charsMax;
+  }
 
   /** The events that this chunk completes. Throws `too_large`. */
   push(chunk: Uint8Array): readonly SseEvent[] {
@@ -28,7 +33,7 @@ export class SseParser {
     text = held === "" ? text : text.slice(0, -1);
     const lines = text.split(/\r\n|\n|\r/);
     this.#rest = (lines.pop() ?? "") + held;
-    if (this.#rest.length > EVENT_CHARS_MAX) throw new Fault("too_large", "Cannot follow events: one line of the stream is above its bound");
+    if (this.#rest.length > this.#charsMax) throw new Fault("too_large", "Cannot follow events: one line of the stream is above its bound");
     return lines.flatMap((line) => this.#line(line));
   }
 
@@ -43,7 +48,7 @@ export class SseParser {
     if (field === "data") {
       this.#data.push(value);
       this.#size += value.length;
-      if (this.#size > EVENT_CHARS_MAX) throw new Fault("too_large", "Cannot follow events: one event of the stream is above its bound");
+      if (this.#size > this.#charsMax) throw new Fault("too_large", "Cannot follow events: one event of the stream is above its bound");
     }
     return [];
   }

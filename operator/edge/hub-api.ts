@@ -31,11 +31,11 @@ const PAGE_LIMIT = 500;
 /** A hub that keeps giving a next page is not followed for ever. */
 const PAGES_MAX = 2_000;
 
-type Query = Readonly<Record<string, string | number | boolean | undefined>>;
-const path = (strings: TemplateStringsArray, ...values: readonly (string | number)[]): string =>
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+export const path = (strings: TemplateStringsArray, ...values: readonly (string | number)[]): string =>
   String.raw({ raw: strings }, ...values.map((value) => encodeURIComponent(String(value))));
 
-async function* pages<T extends z.ZodMiniType>(
+export async function* pages<T extends z.ZodMiniType>(
   hub: HubConnection,
   asked: { readonly op: string; readonly path: string; readonly item: T; readonly query?: Query },
 ): AsyncGenerator<z.infer<T>> {

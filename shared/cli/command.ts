@@ -11,6 +11,8 @@ export interface Command {
   readonly summary: string;
   readonly examples: readonly { readonly run: string; readonly shows: string }[];
   readonly args: readonly Argument[];
+  /** What `--` begins: every word after it as it stands, also those that look like options. Without this, `--` only ends the options. */
+  readonly after?: Argument;
   readonly options: readonly Option[];
   /** Adds `--dry-run`, `--yes` and `--reason`. */
   readonly mutates: boolean;

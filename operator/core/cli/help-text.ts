@@ -1,5 +1,5 @@
 import { paint } from "../../../shared/cli/colour.ts";
-import type { Command, Option } from "../../../shared/cli/command.ts";
+import type { Argument, Command, Option } from "../../../shared/cli/command.ts";
 import type { Terminal } from "../../../shared/ports/terminal.ts";
 import { GLOBAL_OPTIONS, MUTATING_OPTIONS } from "./global-options.ts";
 import { NOUN_GROUPS } from "./noun-groups.ts";
@@ -18,11 +18,12 @@ export function commandHelp(command: Command, paper: Paper): string {
       ),
     );
   parts.push(`${title("Usage", paper)}\n  felhom ${usageOf(command)}`);
-  if (command.args.length > 0)
+  const args = argumentsOf(command);
+  if (args.length > 0)
     parts.push(
       section(
         "Arguments",
-        command.args.map((argument) => [argument.name.toUpperCase(), argument.summary]),
+        args.map((argument) => [argument.name.toUpperCase(), argument.summary]),
         paper,
       ),
     );
@@ -133,11 +134,17 @@ export function searchCommands(commands: readonly Command[], words: readonly str
   return scored.filter(({ points }) => points >= least).map(({ command }) => command);
 }
 
+/** In the order they are typed. */
+export function argumentsOf(command: Command): readonly Argument[] {
+  return [...command.args, ...(command.after === undefined ? [] : [command.after])];
+}
+
 export function usageOf(command: Command): string {
   const args = command.args.map(({ name, required, many }) => `${required ? "" : "["}${name.toUpperCase()}${many === true ? "…" : ""}${required ? "" : "]"}`);
   const must = command.options.filter(({ required }) => required === true).map((option) => `--${option.name} ${option.value ?? ""}`.trim());
   const rest = command.options.length > must.length || command.mutates ? ["[options]"] : [];
-  return [...command.path, ...must, ...args, ...rest].join(" ");
+  const after = command.after === undefined ? [] : [`[-- ${command.after.name.toUpperCase()}…]`];
+  return [...command.path, ...must, ...args, ...rest, ...after].join(" ");
 }
 
 export function flagsOf(option: Option): string {

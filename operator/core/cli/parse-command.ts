@@ -13,6 +13,8 @@ export interface Parsed {
 
 export function parseCommand(command: Command, argv: readonly string[]): Parsed {
   const known = optionsOf(command);
+  const end = command.after === undefined ? -1 : argv.indexOf("--");
+  const own = end < 0 ? argv : argv.slice(0, end);
   const parser = new Parser(command.path.join(" "))
     .helpOption(false)
     .exitOverride()
@@ -23,7 +25,7 @@ export function parseCommand(command: Command, argv: readonly string[]): Parsed 
   for (const option of known) parser.addOption(parserOption(option));
   parser.action(() => {});
   try {
-    parser.parse([...argv], { from: "user" });
+    parser.parse([...own], { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) throw usageFault(command, known, error);
     throw error;
@@ -34,6 +36,7 @@ export function parseCommand(command: Command, argv: readonly string[]): Parsed 
     const value: unknown = parser.processedArgs[at];
     args[argument.name] = typeof value === "string" ? value : Array.isArray(value) ? value.map(String) : undefined;
   });
+  if (command.after !== undefined && end >= 0) args[command.after.name] = argv.slice(end + 1);
   return { args, options: Object.fromEntries(known.flatMap((option) => optionValue(option, values))) };
 }
 

@@ -1,6 +1,6 @@
 import type { Command, Option } from "../../../shared/cli/command.ts";
 import { GLOBAL_OPTIONS, MUTATING_OPTIONS } from "../cli/global-options.ts";
-import { summaryOf, usageOf } from "../cli/help-text.ts";
+import { summaryOf, usageOf, argumentsOf } from "../cli/help-text.ts";
 import { NOUN_GROUPS } from "../cli/noun-groups.ts";
 import { markdownTable } from "./markdown.ts";
 
@@ -31,11 +31,12 @@ function commandSection(command: Command): string {
     `${command.summary}.${command.mutates ? " Changes something: takes `--dry-run`, `--yes` and `--reason`." : ""}`,
     `\`\`\`\nfelhom ${usageOf(command)}\n\`\`\``,
   ];
-  if (command.args.length > 0)
+  const args = argumentsOf(command);
+  if (args.length > 0)
     parts.push(
       markdownTable(
         ["argument", ""],
-        command.args.map((argument) => [`\`${argument.name.toUpperCase()}\``, argument.summary]),
+        args.map((argument) => [`\`${argument.name.toUpperCase()}\``, argument.summary]),
       ),
     );
   if (command.options.length > 0) parts.push(optionTable(command.options));

@@ -1,6 +1,6 @@
 import type { Command, Option } from "../../../shared/cli/command.ts";
 import { GLOBAL_OPTIONS, MUTATING_OPTIONS } from "../cli/global-options.ts";
-import { flagsOf, summaryOf, usageOf } from "../cli/help-text.ts";
+import { flagsOf, summaryOf, usageOf, argumentsOf } from "../cli/help-text.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
 /** Manual pages in man(7) roff from the command tables: `felhom(1)` for all, `felhom-host-list(1)` for each. Pure text. */
@@ -26,9 +26,16 @@ function commandManPage(command: Command, version: string): string {
   return page(manName(command), version, [
     section("NAME", `${roff(manName(command))} \\- ${roff(lowerFirst(command.summary))}`),
     section("SYNOPSIS", `.B felhom ${roff(command.path.join(" "))}\n${roff(usageOf(command).slice(command.path.join(" ").length).trim())}`),
-    ...(command.args.length === 0
+    ...(argumentsOf(command).length === 0
       ? []
-      : [section("ARGUMENTS", command.args.map((argument) => term(argument.name.toUpperCase(), argument.summary)).join("\n"))]),
+      : [
+          section(
+            "ARGUMENTS",
+            argumentsOf(command)
+              .map((argument) => term(argument.name.toUpperCase(), argument.summary))
+              .join("\n"),
+          ),
+        ]),
     ...(own.length === 0 ? [] : [section("OPTIONS", own.map(optionTerm).join("\n"))]),
     ...(command.examples.length === 0 ? [] : [section("EXAMPLES", command.examples.map(({ run, shows }) => term(run, shows)).join("\n"))]),
     section("SEE ALSO", ".BR felhom (1)"),
