@@ -1,6 +1,6 @@
 /**
  * What the hub forgets, and when. Only stories are forgotten: events, old audit rows behind an anchor, answers kept for retries, dead
- * sessions, old bundles that nobody enforces. What a disaster is recovered from is not in this table and no code here can
+ * sessions, old bundles that nobody enforces, ops that are long over. What a disaster is recovered from is not in this table and no code here can
  * name it: roots, host certificates, admissions, grants, desired specs, credentials, the current bundle and every bundle in force
  * with its blobs, the audit head.
  *
@@ -58,5 +58,11 @@ export const KEEP_EVENTS = {
 export const KEEP_AUDIT: Keep = { rowsMax: 1_000_000, rowsMin: 100_000, ageMs: 800 * DAY_MS };
 /** Besides the current one and every one in force. */
 export const KEEP_BUNDLES: Keep = { rowsMax: 500, rowsMin: 20, ageMs: 180 * DAY_MS };
+/** Ops that are over, with their targets and returns. One that is not over is never in question. */
+export const KEEP_OPS: Keep = { rowsMax: 100_000, rowsMin: 1_000, ageMs: 180 * DAY_MS };
+/** The hub's copy of the boxes' own logs outlives what it tells of: an audit compares it with the box, whose copy a thief may have cut. */
+export const KEEP_OP_LOG_MS = 800 * DAY_MS;
+/** Answers to an op that never came here. */
+export const KEEP_UNKNOWN_RETURNS_MS = 90 * DAY_MS;
 /** A blob that no bundle names may be the first half of a publish. */
 export const KEEP_UNNAMED_BLOB_MS = 7 * DAY_MS;

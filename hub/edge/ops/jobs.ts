@@ -14,7 +14,7 @@ import { countBatch, countStates, openTargetsAfter } from "../store/op-targets.t
 import type { Tx } from "../store/store.ts";
 import type { HostEntry } from "../sync/host-table.ts";
 import { dropOffer, findOffer, newOffer, putOffer } from "./offers.ts";
-import { ReturnFeed } from "./return-feed.ts";
+import type { ReturnFeed } from "./return-feed.ts";
 import { runJob } from "./run-job.ts";
 
 export const TURN_MS = 500;

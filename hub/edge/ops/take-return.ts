@@ -69,6 +69,7 @@ export function storeReturn(hub: Hub, tx: Tx, host: Answering, read: ReadReturn,
     state: read.is === "verified" ? read.payload.state : "running",
     received_at: nowMs,
     verified: read.is === "verified" ? 1 : 0,
+    is_known: op === undefined ? 0 : 1,
     digest: read.envelope.signatures[0]?.sig.slice(0, DIGEST_CHARS) ?? "",
     envelope: textOf(read.envelope),
   });

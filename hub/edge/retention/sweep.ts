@@ -4,19 +4,19 @@
  * route serves and the next upload replaces.
  */
 import { EVENT_KINDS } from "../../../shared/protocol/api/fleet.ts";
-import { KEEP_AUDIT, KEEP_BUNDLES, KEEP_EVENTS, KEEP_UNNAMED_BLOB_MS } from "../../core/retention/policy.ts";
+import { KEEP_AUDIT, KEEP_BUNDLES, KEEP_EVENTS, KEEP_OP_LOG_MS, KEEP_OPS, KEEP_UNKNOWN_RETURNS_MS, KEEP_UNNAMED_BLOB_MS } from "../../core/retention/policy.ts";
 import { removeBlobFile } from "../blobs/blob-files.ts";
 import type { Hub } from "../hub.ts";
 import { deleteBlob, unusedBlobs } from "../store/blobs.ts";
 import { deleteExpiredSessions } from "../store/credentials.ts";
 import { deleteOldReplies } from "../store/idempotency.ts";
-import { bundlesInForce, PRUNE_ROWS_MAX, pruneBundles, pruneEvents, pruneOldAudit } from "../store/retention.ts";
+import { bundlesInForce, PRUNE_ROWS_MAX, pruneBundles, pruneEvents, pruneOldAudit, pruneOpLog, pruneOps, pruneUnknownReturns } from "../store/retention.ts";
 import type { Tx } from "../store/store.ts";
 
 /** Pieces of one kind per sweep: what is left over waits for the next. */
 const PIECES_MAX = 20;
 
-export type Pruned = Readonly<Record<"events" | "audit" | "bundles" | "blobs" | "sessions" | "replies", number>>;
+export type Pruned = Readonly<Record<"events" | "audit" | "bundles" | "blobs" | "sessions" | "replies" | "ops" | "op_log", number>>;
 
 export async function sweep(hub: Hub): Promise<Pruned> {
   const nowMs = hub.world.clock.wallMs();
@@ -29,6 +29,10 @@ export async function sweep(hub: Hub): Promise<Pruned> {
     blobs: await pieces(hub, "retention.blobs", (tx) => pruneBlobs(hub, tx, nowMs)),
     sessions: await pieces(hub, "retention.sessions", (tx) => deleteExpiredSessions(tx.db, nowMs, PRUNE_ROWS_MAX)),
     replies: await pieces(hub, "retention.replies", (tx) => deleteOldReplies(tx.db, nowMs, PRUNE_ROWS_MAX)),
+    ops:
+      (await pieces(hub, "retention.ops", (tx) => pruneOps(tx.db, KEEP_OPS, nowMs))) +
+      (await pieces(hub, "retention.ops", (tx) => pruneUnknownReturns(tx.db, nowMs - KEEP_UNKNOWN_RETURNS_MS))),
+    op_log: await pieces(hub, "retention.op-log", (tx) => pruneOpLog(tx.db, nowMs - KEEP_OP_LOG_MS)),
   };
 }
 

@@ -14,6 +14,8 @@ export interface ReturnRow {
   readonly received_at: number;
   /** The hub's own look at the signature. Unverified ones change nothing. */
   readonly verified: number;
+  /** 0: its op is not here. */
+  readonly is_known: number;
   /** Beginning of the first signature: the same record has the same. */
   readonly digest: string;
   readonly envelope: string;
@@ -24,13 +26,14 @@ export function insertReturn(db: Database, row: ReturnRow): boolean {
   return (
     db.run(
       "op-returns.insert",
-      "INSERT OR IGNORE INTO op_returns (op_id, host_id, part, state, received_at, verified, digest, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT OR IGNORE INTO op_returns (op_id, host_id, part, state, received_at, verified, is_known, digest, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       row.op_id,
       row.host_id,
       row.part,
       row.state,
       row.received_at,
       row.verified,
+      row.is_known,
       row.digest,
       row.envelope,
     ).changes > 0
@@ -77,12 +80,17 @@ export function finalReturns(db: Database, opId: string, afterSeq: number, limit
   );
 }
 
-/** Inside a transaction: of the records of one host whose op is not known here, only the newest stay. */
+/** Inside a transaction: the op they answer has come. */
+export function markReturnsKnown(db: Database, opId: string): void {
+  db.run("op-returns.known", "UPDATE op_returns SET is_known = 1 WHERE op_id = ? AND is_known = 0", opId);
+}
+
+/** Inside a transaction: of the records of one host whose op is not here, only the newest stay. */
 export function boundUnknownReturns(db: Database, hostId: string, keep: number): void {
   db.run(
     "op-returns.bound",
     `DELETE FROM op_returns WHERE seq IN (
-       SELECT seq FROM op_returns AS r WHERE r.host_id = ?1 AND NOT EXISTS (SELECT 1 FROM ops AS o WHERE o.op_id = r.op_id) ORDER BY seq DESC LIMIT 100 OFFSET ?2)`,
+       SELECT seq FROM op_returns INDEXED BY op_returns_unknown WHERE host_id = ? AND is_known = 0 ORDER BY received_at DESC, seq DESC LIMIT 100 OFFSET ?)`,
     hostId,
     keep,
   );

@@ -64,3 +64,53 @@ export function bundlesInForce(db: Database): readonly number[] {
     )
     .map((row) => row.version);
 }
+
+/**
+ * Ops that are over, the longest ago first. A large one goes in pieces: its returns, its targets, and last its own row, by which what
+ * a crash left is found again. Looks at the index of what is over only.
+ */
+export function pruneOps(db: Database, keep: Keep, nowMs: number): number {
+  const nth = (offset: number): number =>
+    db.get<{ finished_at: number }>("ops.prune-bound", "SELECT finished_at FROM ops INDEXED BY ops_finished WHERE is_open = 0 ORDER BY finished_at DESC LIMIT 1 OFFSET ?", offset)?.finished_at ?? -1;
+  const upto = Math.min(nth(keep.rowsMin), Math.max(nowMs - keep.ageMs, nth(keep.rowsMax)));
+  let gone = 0;
+  while (gone < PRUNE_ROWS_MAX) {
+    const old = db.get<{ op_seq: number; op_id: string }>("ops.prune-find", "SELECT op_seq, op_id FROM ops INDEXED BY ops_finished WHERE is_open = 0 AND finished_at <= ? ORDER BY finished_at LIMIT 1", upto);
+    if (old === undefined) break;
+    gone += pruneOneOp(db, old.op_seq, old.op_id);
+  }
+  return gone;
+}
+
+function pruneOneOp(db: Database, opSeq: number, opId: string): number {
+  const returns = db.run("ops.prune", "DELETE FROM op_returns WHERE seq IN (SELECT seq FROM op_returns INDEXED BY op_returns_of_op WHERE op_id = ? LIMIT ?)", opId, PRUNE_ROWS_MAX).changes;
+  if (returns === PRUNE_ROWS_MAX) return returns;
+  const targets = db.run(
+    "ops.prune",
+    "DELETE FROM op_targets WHERE op_seq = ?1 AND host_id IN (SELECT host_id FROM op_targets WHERE op_seq = ?1 ORDER BY host_id LIMIT ?2)",
+    opSeq,
+    PRUNE_ROWS_MAX,
+  ).changes;
+  if (targets === PRUNE_ROWS_MAX) return returns + targets;
+  db.run("ops.prune", "DELETE FROM op_envelopes WHERE op_seq = ?", opSeq);
+  return returns + targets + db.run("ops.prune", "DELETE FROM ops WHERE op_seq = ?", opSeq).changes;
+}
+
+/** Answers whose op never came here. */
+export function pruneUnknownReturns(db: Database, beforeMs: number): number {
+  return db.run(
+    "op-returns.prune",
+    "DELETE FROM op_returns WHERE seq IN (SELECT seq FROM op_returns INDEXED BY op_returns_unknown WHERE is_known = 0 AND received_at < ? LIMIT ?)",
+    beforeMs,
+    PRUNE_ROWS_MAX,
+  ).changes;
+}
+
+export function pruneOpLog(db: Database, beforeMs: number): number {
+  return db.run(
+    "op-log.prune",
+    "DELETE FROM op_log WHERE (host_id, seq, sha256) IN (SELECT host_id, seq, sha256 FROM op_log INDEXED BY op_log_by_age WHERE received_at < ? LIMIT ?)",
+    beforeMs,
+    PRUNE_ROWS_MAX,
+  ).changes;
+}

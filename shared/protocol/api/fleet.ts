@@ -122,6 +122,8 @@ export const hubStatus = z.object({
   bundle: counter,
   hosts: z.object({ total: counter, up: counter, stale: counter, down: counter, never: counter, pending: counter, revoked: counter, attention: counter }),
   held_syncs: counter,
+  /** Ops that are not over: by kind, how many wait for signatures and how many for answers. */
+  ops: z.optional(z.object({ active: counter, unsigned: counter, kinds: z.array(z.object({ kind: text(64), active: counter, unsigned: counter })) })),
   database: z.object({ bytes: counter, schema: counter, last_backup_at: z.nullable(wallMs) }),
   checks: z.array(z.object({ name: text(64), is: z.enum(["healthy", "degraded", "failed", "unknown"]), because: z.nullable(text(512)) })),
 });

@@ -17,6 +17,7 @@ import { acceptOp, type IncomingOp, isEnough, readIncoming, targetKeyOf } from "
 import { cancelOp } from "../../ops/cancel-op.ts";
 import { resolveTarget } from "../../ops/resolve-target.ts";
 import { appendEvent } from "../../store/events.ts";
+import { markReturnsKnown } from "../../store/op-returns.ts";
 import { countOpenOps, findOp, insertOp, opEnvelope, type OpRow, replaceOpEnvelope } from "../../store/ops.ts";
 import type { Tx } from "../../store/store.ts";
 import { orRefuse } from "../../trust/refused.ts";
@@ -198,6 +199,7 @@ function takeNew(hub: Hub, tx: Tx, call: RouteCall, offered: Offered, incoming: 
     due_at: payload.expires_at,
     envelope: JSON.stringify(envelope),
   });
+  markReturnsKnown(tx.db, payload.id);
   if (isEnough(incoming)) queue(hub, tx, opSeq, offered, incoming, nowMs);
   else {
     const needs = standing.threshold - standing.signers.length;

@@ -9,7 +9,7 @@ const SWEEP_MS = 600_000;
 
 /** What runs beside the operator API: forgetting what may be forgotten. */
 export function operatorServices(world: World, hub: () => Hub): readonly Service[] {
-  const total = { events: 0, audit: 0, bundles: 0, blobs: 0, sessions: 0, replies: 0 } satisfies Pruned;
+  const total = { events: 0, audit: 0, bundles: 0, blobs: 0, sessions: 0, replies: 0, ops: 0, op_log: 0 } satisfies Pruned;
   const turn = async (): Promise<void> => {
     const gone = await sweep(hub());
     for (const what of KINDS) total[what] += gone[what];
@@ -26,4 +26,4 @@ export function operatorServices(world: World, hub: () => Hub): readonly Service
   return [loopService(world, { name: "retention", everyMs: SWEEP_MS, failure: "retention.failed", turn, metrics })];
 }
 
-const KINDS = ["events", "audit", "bundles", "blobs", "sessions", "replies"] as const satisfies readonly (keyof Pruned)[];
+const KINDS = ["events", "audit", "bundles", "blobs", "sessions", "replies", "ops", "op_log"] as const satisfies readonly (keyof Pruned)[];

@@ -3,8 +3,10 @@ import type { Check, Health } from "../../../../shared/core/health.ts";
 import { type HubStatus, hubStatus } from "../../../../shared/protocol/api/fleet.ts";
 import { one } from "../../../../shared/protocol/api/page.ts";
 import type { Database } from "../../../../shared/ports/databases.ts";
+import { isCollecting } from "../../../core/ops/op-state.ts";
 import type { Hub } from "../../hub.ts";
 import { countPendingEnrollments } from "../../store/enrollments.ts";
+import { countOpenOps, type OpenCount } from "../../store/ops.ts";
 import { readMeta } from "../../store/meta.ts";
 import { databasePath, MIGRATIONS } from "../../store/open.ts";
 import { defineRoute, type Route } from "../route.ts";
@@ -28,7 +30,7 @@ export function statusRoutes(hub: Hub, checks: () => readonly Check[]): readonly
       async () => {
         const { up, stale, down, never, revoked } = hub.hosts.counts();
         const unwell = await countAttention();
-        const stored = await hub.store.read((db) => ({ pending: countPendingEnrollments(db), backup: readMeta(db, "last_backup_at") }));
+        const stored = await hub.store.read((db) => ({ pending: countPendingEnrollments(db), ops: countOpenOps(db), backup: readMeta(db, "last_backup_at") }));
         const root = hub.fleet.root?.payload;
         const status: HubStatus = {
           version: hub.world.self.version,
@@ -41,6 +43,7 @@ export function statusRoutes(hub: Hub, checks: () => readonly Check[]): readonly
           bundle: hub.fleet.bundleVersion,
           hosts: { total: up + stale + down + never, up, stale, down, never, pending: stored.pending, revoked, attention: stale + down + unwell },
           held_syncs: hub.courier.held,
+          ops: openOpsOf(stored.ops),
           database: { bytes: databaseBytes(hub), schema: MIGRATIONS.length, last_backup_at: stored.backup === undefined ? null : Number(stored.backup) },
           checks: checks().map(({ name, health }) => ({ name, is: health.is, because: becauseOf(health) })),
         };
@@ -48,6 +51,15 @@ export function statusRoutes(hub: Hub, checks: () => readonly Check[]): readonly
       },
     ),
   ];
+}
+
+function openOpsOf(counts: readonly OpenCount[]): NonNullable<HubStatus["ops"]> {
+  const sum = (rows: readonly OpenCount[], wanted: boolean): number => rows.filter(({ state }) => isCollecting(state) === wanted).reduce((all, { count }) => all + count, 0);
+  const kinds = [...new Set(counts.map(({ kind }) => kind))].map((kind) => {
+    const own = counts.filter((row) => row.kind === kind);
+    return { kind, active: sum(own, false), unsigned: sum(own, true) };
+  });
+  return { active: sum(counts, false), unsigned: sum(counts, true), kinds };
 }
 
 function becauseOf(health: Health): string | null {

@@ -52,12 +52,15 @@ export const OP_TABLES = [
     state TEXT NOT NULL,
     received_at INTEGER NOT NULL,
     verified INTEGER NOT NULL,
+    is_known INTEGER NOT NULL,
     digest TEXT NOT NULL,
     envelope TEXT NOT NULL
   ) STRICT`,
   // Every index ends in the row's own number, so this one is in the order of `seq`.
   "CREATE INDEX op_returns_of_op ON op_returns (op_id)",
   "CREATE UNIQUE INDEX op_returns_once ON op_returns (host_id, op_id, part, digest)",
+  // Of ops that are not here: few, bounded per host.
+  "CREATE INDEX op_returns_unknown ON op_returns (host_id, received_at) WHERE is_known = 0",
   `CREATE TABLE op_log (
     host_id TEXT NOT NULL,
     seq INTEGER NOT NULL,
