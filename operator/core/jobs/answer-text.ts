@@ -33,14 +33,14 @@ export function textOf(bytes: Uint8Array): string | undefined {
 function dataLines(data: unknown): readonly string[] {
   if (data === undefined || data === null) return [];
   if (typeof data === "string") return data.replace(/\n$/, "").split("\n");
-  if (typeof data !== "object") return [String(data)];
+  if (typeof data !== "object") return [JSON.stringify(data)];
   const entries = Object.entries(data);
   if (entries.length === 0) return [];
   // A single text, such as a plan, is best read as it is.
   const [[, only] = ["", undefined]] = entries;
   if (entries.length === 1 && typeof only === "string") return only.replace(/\n$/, "").split("\n");
   if (!Array.isArray(data) && entries.length <= 8 && entries.every(([, value]) => typeof value !== "object" || value === null))
-    return [entries.map(([key, value]) => `${key}=${String(value)}`).join("  ")];
+    return [entries.map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`).join("  ")];
   return yamlText(data).replace(/\n$/, "").split("\n");
 }
 
