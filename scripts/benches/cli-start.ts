@@ -4,18 +4,21 @@ import { join } from "node:path";
 import { BINARY } from "../fleet/real-fleet.ts";
 import { type Bench, pairedSeconds } from "./bench.ts";
 
-/** `felhom version` against a compiled hello: what every command pays before it does anything. */
+/** `felhom version` against a hello compiled with the same flags: what every command pays before it does anything. */
 export async function cliStart(): Promise<Bench[]> {
   const dir = mkdtempSync(join(tmpdir(), "felhom-bench-"));
   try {
-    writeFileSync(join(dir, "hello.ts"), `process.stdout.write("hello\\n");\n`);
+    writeFileSync(join(dir, "hello.ts"), `console.log("hello");\n`);
     const built = Bun.spawnSync([
       process.execPath,
       "build",
       "--compile",
+      "--splitting",
       "--bytecode",
       "--minify",
       "--format=esm",
+      "--no-compile-autoload-dotenv",
+      "--no-compile-autoload-bunfig",
       join(dir, "hello.ts"),
       "--outfile",
       join(dir, "hello"),
