@@ -65,7 +65,8 @@ async function main(): Promise<number> {
         const how = nth % 2 === 0 ? "process dies" : "power fails";
         const run = await crashRun({ machine, nth, how, when: nth % 4 < 2 ? "dies before" : "dies after" });
         runs.push(run);
-        for (const { checker, text } of run.violations) failures.push({ seed: `${machine} ${nth}`, checker, text, replay: `scripts/sim --crashes 100000 --from ${nth}` });
+        for (const { checker, text } of run.violations)
+          failures.push({ seed: `${machine} ${nth}`, checker, text, replay: `scripts/sim --crashes 100000 --from ${nth}` });
       }
     }
     report(runs.length, runs, failures, (performance.now() - startedMs) / 1_000);

@@ -23,12 +23,27 @@ async function publishSeconds(boxes: number): Promise<number> {
   const { hub, operator, scheduler, truth } = cluster;
   hub.boot();
   await scheduler.advance(5_000);
-  await until(cluster, SETUP_MS_MAX, () => operator.round(), () => operator.isReady);
+  await until(
+    cluster,
+    SETUP_MS_MAX,
+    () => operator.round(),
+    () => operator.isReady,
+  );
   for (const box of cluster.boxes) box.boot();
   // In hold, with nothing to tell: as a fleet is most of its time.
-  await until(cluster, SETUP_MS_MAX, () => operator.round(), () => cluster.boxes.every((box) => box.isEnrolled() && truth.heard.has(box.hostId() ?? "")));
+  await until(
+    cluster,
+    SETUP_MS_MAX,
+    () => operator.round(),
+    () => cluster.boxes.every((box) => box.isEnrolled() && truth.heard.has(box.hostId() ?? "")),
+  );
   await scheduler.advance(5 * 60_000);
-  await until(cluster, PUBLISH_MS_MAX, () => operator.publish(), () => truth.acked.bundle >= 1);
+  await until(
+    cluster,
+    PUBLISH_MS_MAX,
+    () => operator.publish(),
+    () => truth.acked.bundle >= 1,
+  );
   const publishedMs = cluster.nowMs;
   const motd = truth.bundles.get(1)?.motd;
   const waiting = new Set(cluster.boxes.filter((box) => box.text("/etc/motd") !== motd));

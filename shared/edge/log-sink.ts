@@ -20,7 +20,7 @@ const RANK = { debug: 0, info: 1, warn: 2, error: 3 } as const satisfies Record<
 export function logSink(settings: LogSettings, component: string, version: string, clock: Clock): Log {
   const write = settings.format === "json" ? jsonLine : textLine;
   return {
-    event: (level, event, facts = {}, cause = undefined) => {
+    event: (level, event, facts = {}, cause) => {
       if (RANK[level] < RANK[settings.level]) return;
       const at = new Date(clock.wallMs()).toISOString();
       settings.sink(write({ at, level, component, version, event, facts, cause: cause === undefined ? undefined : flatten(cause) }));

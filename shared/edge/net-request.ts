@@ -44,7 +44,7 @@ interface TimeLimit {
   timedOut(): boolean;
   /** The time limit ends; `stop` still cuts. */
   stopClock(): void;
-  end(): void;
+  readonly end: () => void;
 }
 
 /** One controller for both reasons to cut, with its listener taken off again: AbortSignal.any would pile up on a long-lived `stop`. */

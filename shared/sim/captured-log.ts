@@ -13,7 +13,7 @@ export interface LogLine {
 /** A log that a test can read: every line lands in `lines`, the oldest fall out above `linesMax`. */
 export function capturedLog(lines: LogLine[], component = "test", linesMax = 10_000): Log {
   return {
-    event: (level, event, facts = {}, cause = undefined) => {
+    event: (level, event, facts = {}, cause) => {
       lines.push({ level, component, event, facts, cause: cause === undefined ? undefined : flatten(cause) });
       if (lines.length > linesMax) lines.shift();
     },

@@ -113,7 +113,8 @@ class GatedDatabase implements Database {
     this.#check(op);
     this.#process.effect(op, "write", () => {
       try {
-        if (this.#disk.find(this.#disk.root, path, false) !== undefined) throw new Fault("file_exists", `Cannot create ${path}: it is there`, { facts: { op } });
+        if (this.#disk.find(this.#disk.root, path, false) !== undefined)
+          throw new Fault("file_exists", `Cannot create ${path}: it is there`, { facts: { op } });
         createFile(path, this.#disk).sqlite = newSqlite(this.#file.sqlite?.serialize());
       } catch (error) {
         throw fileFault(op, `create ${path}`, error);

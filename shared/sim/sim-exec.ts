@@ -36,7 +36,13 @@ export interface ExecOptions {
 }
 
 export function simExec(parent: SimProcess, options: ExecOptions): Exec {
-  const start = (op: string, command: Omit<Command, "timeoutMs" | "outputBytesMax">, timeoutMs: number | undefined, ended: (finished: Finished) => void, fed?: Promise<Uint8Array>): SimProcess => {
+  const start = (
+    op: string,
+    command: Omit<Command, "timeoutMs" | "outputBytesMax">,
+    timeoutMs: number | undefined,
+    ended: (finished: Finished) => void,
+    fed?: Promise<Uint8Array>,
+  ): SimProcess => {
     const program = options.programs(command.argv);
     if (program === undefined) throw new Fault("exec_missing", `Cannot start ${command.argv[0]}: it is not installed`, { facts: { op } });
     const { process: child, world } = options.fork(command.argv.slice(0, 3).join(" "));
@@ -63,7 +69,10 @@ export function simExec(parent: SimProcess, options: ExecOptions): Exec {
       // A program that is fed reads its stdin first of all, and ends unfed when its starter is gone.
       (fed === undefined ? run(command.stdin ?? new Uint8Array()) : fed.then((stdin) => (child.alive ? run(stdin) : GONE))).then(
         ({ code, stdout, stderr }) => child.alive && end({ code, ...(stdout === undefined ? {} : { stdout }), ...(stderr === undefined ? {} : { stderr }) }),
-        (error: unknown) => (error instanceof ProcessDied ? kill() : end({ code: 70, stderr: new TextEncoder().encode(error instanceof Error ? (error.stack ?? error.message) : String(error)) })),
+        (error: unknown) =>
+          error instanceof ProcessDied
+            ? kill()
+            : end({ code: 70, stderr: new TextEncoder().encode(error instanceof Error ? (error.stack ?? error.message) : String(error)) }),
       );
     });
     return child;

@@ -81,7 +81,7 @@ export class SimMachine {
   powerCut(rng: Rng): void {
     const lives = this.orphansLive;
     this.orphansLive = () => false;
-    for (const process of [...this.#processes]) process.die();
+    for (const process of this.#processes) process.die();
     this.orphansLive = lives;
     this.disk.powerCut(rng);
   }

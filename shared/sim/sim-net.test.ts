@@ -16,7 +16,13 @@ async function pair(tls = false) {
   const [hub, box] = [make("hub", "10.0.0.1"), make("box", "10.0.0.2")];
   const served: string[] = [];
   const server = hub.start("server");
-  const listen = { on: "tcp", address: "0.0.0.0", port: 80, bodyBytesMax: 100, ...(tls ? { tls: { certPem: HUB_CERT_PEM, keyPem: HUB_KEY_PEM } } : {}) } as const;
+  const listen = {
+    on: "tcp",
+    address: "0.0.0.0",
+    port: 80,
+    bodyBytesMax: 100,
+    ...(tls ? { tls: { certPem: HUB_CERT_PEM, keyPem: HUB_KEY_PEM } } : {}),
+  } as const;
   await server.world.net.serve("test", listen, (_request, peer) => {
     served.push(peer.address);
     return new Response("hello");

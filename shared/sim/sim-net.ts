@@ -67,13 +67,14 @@ export class SimNetwork {
         return { status, headers, body } satisfies NetReply;
       },
       stream: (op, wanted) => this.#send(process, place, op, wanted, "headers"),
-      serve: (op, listen, handler) => process.async(op, "serve", (resolve, reject) => {
-        try {
-          resolve(this.#serve(process, place, listen, handler));
-        } catch (error) {
-          reject(error);
-        }
-      }),
+      serve: (op, listen, handler) =>
+        process.async(op, "serve", (resolve, reject) => {
+          try {
+            resolve(this.#serve(process, place, listen, handler));
+          } catch (error) {
+            reject(error);
+          }
+        }),
     };
   }
 
@@ -96,7 +97,7 @@ export class SimNetwork {
       if (this.#bound.get(key) === bound) this.#bound.delete(key);
     };
     const cutAll = (): void => {
-      for (const exchange of [...bound.exchanges]) exchange.cut();
+      for (const exchange of bound.exchanges) exchange.cut();
     };
     process.onDeath(() => {
       close();
@@ -138,14 +139,20 @@ export class SimNetwork {
       const arrive = (): void => {
         const found = this.#find(place, wanted);
         if (found === undefined) exchange.fail("net_unreachable", passage.replyMs);
-        else if (wanted.url.startsWith("https:") !== (found.bound.pin !== undefined) || (found.bound.pin !== undefined && wanted.pins?.includes(found.bound.pin) !== true)) exchange.fail("net_tls", passage.replyMs);
+        else if (
+          wanted.url.startsWith("https:") !== (found.bound.pin !== undefined) ||
+          (found.bound.pin !== undefined && wanted.pins?.includes(found.bound.pin) !== true)
+        )
+          exchange.fail("net_tls", passage.replyMs);
         else {
           this.#deliver(exchange, found.bound, place, found.to, wanted, passage);
-          if (passage.againMs !== undefined) this.scheduler.after(passage.againMs, () => this.#deliver(undefined, found.bound, place, found.to, wanted, passage));
+          if (passage.againMs !== undefined)
+            this.scheduler.after(passage.againMs, () => this.#deliver(undefined, found.bound, place, found.to, wanted, passage));
         }
       };
       if (passage.request === "refused") exchange.fail("net_unreachable", passage.requestMs);
-      else if (passage.request === "portal" && wanted.url.startsWith("https:")) exchange.fail("net_tls", passage.requestMs); // it has no key that is pinned
+      else if (passage.request === "portal" && wanted.url.startsWith("https:"))
+        exchange.fail("net_tls", passage.requestMs); // it has no key that is pinned
       else if (passage.request === "portal") exchange.answer(new Response(PORTAL, { headers: { "content-type": "text/html" } }), passage.requestMs);
       else if (passage.request === "arrives") this.scheduler.after(passage.requestMs, () => exchange.ended || arrive());
     });

@@ -86,7 +86,7 @@ export class SimProcess {
   die(): void {
     if (!this.#alive) return;
     this.#alive = false;
-    for (const run of [...this.#onDeath]) run();
+    for (const run of this.#onDeath) run();
     this.#onDeath.clear();
   }
 

@@ -9,7 +9,11 @@ test(
   "a fleet under faults breaks no promise and settles; the same seed is the same run, another seed another",
   async () => {
     const options = { boxes: 2, hours: 2 } as const;
-    const [first, again, other] = [await simulate({ seed: "1", ...options }), await simulate({ seed: "1", ...options }), await simulate({ seed: "2", ...options })];
+    const [first, again, other] = [
+      await simulate({ seed: "1", ...options }),
+      await simulate({ seed: "1", ...options }),
+      await simulate({ seed: "2", ...options }),
+    ];
     expect([first.violations, other.violations]).toEqual([[], []]);
     expect(again.hash).toBe(first.hash);
     expect(other.hash).not.toBe(first.hash);

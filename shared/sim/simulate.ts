@@ -147,7 +147,15 @@ class Run {
   async work(ms: number): Promise<void> {
     const { operator, rng } = this.#cluster;
     const chance = rng.fork("work");
-    const deeds = [() => operator.publish(), () => operator.publish(), () => operator.editSpec(), () => operator.relabel(), () => operator.rotateRoot(), () => operator.round(), () => operator.round()];
+    const deeds = [
+      () => operator.publish(),
+      () => operator.publish(),
+      () => operator.editSpec(),
+      () => operator.relabel(),
+      () => operator.rotateRoot(),
+      () => operator.round(),
+      () => operator.round(),
+    ];
     this.#operate(() => operator.publish());
     let isOver = false;
     const next = (): void => {
@@ -165,16 +173,21 @@ class Run {
   async settle(maxMs: number): Promise<number | undefined> {
     const { operator, scheduler } = this.#cluster;
     const startMs = scheduler.nowMs;
-    const unsettled = (): readonly string[] => this.#checkers.flatMap((checker) => (checker.settled?.(this.#cluster) ?? []).map((text) => `${checker.name}: ${text}`));
+    const unsettled = (): readonly string[] =>
+      this.#checkers.flatMap((checker) => (checker.settled?.(this.#cluster) ?? []).map((text) => `${checker.name}: ${text}`));
     const finish = async (): Promise<void> => {
       await operator.enforceAll();
       await operator.round();
     };
     this.#operate(finish);
-    await this.#advance(maxMs, () => {
-      this.#operate(finish);
-      return unsettled().length === 0;
-    }, 2 * MINUTE_MS);
+    await this.#advance(
+      maxMs,
+      () => {
+        this.#operate(finish);
+        return unsettled().length === 0;
+      },
+      2 * MINUTE_MS,
+    );
     const lacks = unsettled();
     for (const lack of lacks.slice(0, 5)) this.#violated(lack.slice(0, lack.indexOf(":")), lack.slice(lack.indexOf(":") + 2));
     return lacks.length === 0 ? scheduler.nowMs - startMs : undefined;
@@ -185,7 +198,8 @@ class Run {
     const { hash, hub, boxes } = this.#cluster;
     for (const { machine } of [hub, ...boxes]) {
       for (const [path, node] of machine.disk.paths()) {
-        const content = node.kind === "file" ? Buffer.from(node.sqlite?.serialize() ?? node.bytes).toString("latin1") : node.kind === "symlink" ? node.target : "";
+        const content =
+          node.kind === "file" ? Buffer.from(node.sqlite?.serialize() ?? node.bytes).toString("latin1") : node.kind === "symlink" ? node.target : "";
         hash.add(`${machine.name} ${path} ${node.kind} ${Bun.hash(content)}`);
       }
     }

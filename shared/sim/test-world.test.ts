@@ -77,7 +77,13 @@ test("durableWrite that fails keeps the old file and removes its temp", () => {
 
 test("removeStaleTemps finds what a crash left", () => {
   using world = testWorld();
-  const left: Files = { ...world.files, remove: () => false, rename: () => { throw new Fault("disk_failed", "Cannot rename: planted"); } };
+  const left: Files = {
+    ...world.files,
+    remove: () => false,
+    rename: () => {
+      throw new Fault("disk_failed", "Cannot rename: planted");
+    },
+  };
   expect(() => durableWrite(left, world.crypto, "test.write", `${world.dir}/file`, new Uint8Array([2]), { mode: 0o600 })).toThrow("planted");
   expect(world.files.list("test", world.dir)).toHaveLength(1);
   expect(removeStaleTemps(world.files, "test.sweep", world.dir)).toBe(1);

@@ -15,13 +15,18 @@ export const DATA_BUGS: readonly Bug[] = [
     name: "file-without-fsync",
     what: "files are renamed into place without being synced first",
     caughtBy: "everything-settles",
-    plant: () => onBoxes((world) => ({ ...world, files: { ...world.files, open: (...args) => ({ ...world.files.open(...args), sync: () => undefined }) } }), powerCuts),
+    plant: () =>
+      onBoxes((world) => ({ ...world, files: { ...world.files, open: (...args) => ({ ...world.files.open(...args), sync: () => undefined }) } }), powerCuts),
   },
   {
     name: "rename-without-fsync",
     what: "the directory is not synced after a rename",
     caughtBy: "everything-settles",
-    plant: () => onBoxes((world) => ({ ...world, files: { ...world.files, openDir: (...args) => ({ ...world.files.openDir(...args), sync: () => undefined }) } }), powerCuts),
+    plant: () =>
+      onBoxes(
+        (world) => ({ ...world, files: { ...world.files, openDir: (...args) => ({ ...world.files.openDir(...args), sync: () => undefined }) } }),
+        powerCuts,
+      ),
   },
   {
     name: "sequence-starts-over",
@@ -79,11 +84,13 @@ export const DATA_BUGS: readonly Bug[] = [
     what: "an unexpected error ends the agent's store, again and again",
     caughtBy: "no-unexpected-failure",
     plant: () =>
-      onBoxes((world, cluster) =>
-        withDatabase(world, (op) => {
-          if (op === "store.open" && (cluster()?.nowMs ?? 0) > 30 * MINUTE_MS) throw new TypeError("undefined is not a function (planted)");
-        }),
-      restarts),
+      onBoxes(
+        (world, cluster) =>
+          withDatabase(world, (op) => {
+            if (op === "store.open" && (cluster()?.nowMs ?? 0) > 30 * MINUTE_MS) throw new TypeError("undefined is not a function (planted)");
+          }),
+        restarts,
+      ),
   },
 ];
 
@@ -120,7 +127,8 @@ function forgetSequence(op: string, database: Database): void {
 function rewritingOutbox(database: Database): Database {
   return wrapped(database, {
     all: (op, sql, ...params) => {
-      if (op === "outbox.batch") database.run("bug", "UPDATE outbox SET body = replace(body, '\"payload\":\"', '\"payload\":\"AAAA') WHERE kind IN ('report', 'facts')");
+      if (op === "outbox.batch")
+        database.run("bug", "UPDATE outbox SET body = replace(body, '\"payload\":\"', '\"payload\":\"AAAA') WHERE kind IN ('report', 'facts')");
       return database.all(op, sql, ...params);
     },
   });

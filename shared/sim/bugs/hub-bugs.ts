@@ -63,7 +63,8 @@ export const HUB_BUGS: readonly Bug[] = [
     name: "real-clock-read",
     what: "something asks the real clock instead of the one it was given",
     caughtBy: "same-seed-same-run",
-    plant: () => onHub((world) => ({ ...world, clock: { ...world.clock, wallMs: () => world.clock.wallMs() + Math.floor(performance.now() * 1_000) % 1_000 } })),
+    plant: () =>
+      onHub((world) => ({ ...world, clock: { ...world.clock, wallMs: () => world.clock.wallMs() + (Math.floor(performance.now() * 1_000) % 1_000) } })),
   },
 ];
 
@@ -88,7 +89,9 @@ function withRows(world: World, change: (row: object) => object): World {
 
 /** Leaves out the statements that `isRun` refuses. */
 function withRuns(world: World, isRun: (sql: string) => boolean): World {
-  return withDatabase(world, (database) => wrapped(database, { run: (op, sql, ...params) => (isRun(sql) ? database.run(op, sql, ...params) : { changes: 1, lastId: 0 }) }));
+  return withDatabase(world, (database) =>
+    wrapped(database, { run: (op, sql, ...params) => (isRun(sql) ? database.run(op, sql, ...params) : { changes: 1, lastId: 0 }) }),
+  );
 }
 
 /** From the third sync of each box on, its last answer again. */

@@ -21,7 +21,11 @@ export function ackedWritesSurvive(): Checker {
     afterHub: ({ hub, truth }, report) => {
       const database = hub.database();
       if (database === undefined) return;
-      for (const { seq, host_id } of database.all<{ seq: number; host_id: string }>("check", "SELECT seq, host_id FROM events WHERE seq > ? AND kind = 'host.rolled-back' ORDER BY seq", rollbacksSeen)) {
+      for (const { seq, host_id } of database.all<{ seq: number; host_id: string }>(
+        "check",
+        "SELECT seq, host_id FROM events WHERE seq > ? AND kind = 'host.rolled-back' ORDER BY seq",
+        rollbacksSeen,
+      )) {
         rollbacksSeen = seq;
         truth.rolledBack.add(host_id);
         truth.ackedSeqs.delete(host_id);
@@ -36,8 +40,12 @@ export function ackedWritesSurvive(): Checker {
       }
       const newest = (table: string): number => database.get<{ version: number | null }>("check", `SELECT max(version) AS version FROM ${table}`)?.version ?? 0;
       if (truth.acked.root > 0 && newest("roots") < truth.acked.root) report(`root ${truth.acked.root} was confirmed, the hub holds ${newest("roots")}`);
-      if (truth.acked.bundle > 0 && newest("bundles") < truth.acked.bundle) report(`bundle ${truth.acked.bundle} was confirmed, the hub holds ${newest("bundles")}`);
-      for (const { host_id, acked_seq, spec_generation } of database.all<{ host_id: string; acked_seq: number; spec_generation: number }>("check", "SELECT host_id, acked_seq, spec_generation FROM hosts")) {
+      if (truth.acked.bundle > 0 && newest("bundles") < truth.acked.bundle)
+        report(`bundle ${truth.acked.bundle} was confirmed, the hub holds ${newest("bundles")}`);
+      for (const { host_id, acked_seq, spec_generation } of database.all<{ host_id: string; acked_seq: number; spec_generation: number }>(
+        "check",
+        "SELECT host_id, acked_seq, spec_generation FROM hosts",
+      )) {
         const acked = truth.ackedSeqs.get(host_id);
         const known = durable.get(host_id);
         const seq = acked !== undefined && acked.database === known?.database ? (known.seqs.findLast((one) => one <= acked.seq) ?? 0) : 0;

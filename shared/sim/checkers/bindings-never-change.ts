@@ -6,7 +6,8 @@ export function bindingsNeverChange(): Checker {
   return {
     name: "bindings-never-change",
     afterHub: ({ hub, truth }, report) => {
-      const hosts = hub.database()?.all<{ host_id: string; signing_key: string; box_key: string }>("check", "SELECT host_id, signing_key, box_key FROM hosts") ?? [];
+      const hosts =
+        hub.database()?.all<{ host_id: string; signing_key: string; box_key: string }>("check", "SELECT host_id, signing_key, box_key FROM hosts") ?? [];
       for (const { host_id, signing_key, box_key } of hosts) {
         const keys = `${signing_key} ${box_key}`;
         const before = seen.get(host_id) ?? keys;

@@ -44,6 +44,8 @@ function hubLacks({ truth, hub, boxes }: View): readonly string[] {
   return [
     ...boxes.flatMap((box) => (known.has(box.hostId() ?? "") ? [] : [`the hub does not know ${box.machine.name}`])),
     ...hosts.flatMap(({ host_id, contact }) => (contact === "up" ? [] : [`the hub calls ${host_id} ${contact}`])),
-    ...(truth.newestRoot === (database.get<{ version: number }>("check", "SELECT max(version) AS version FROM roots")?.version ?? 0) ? [] : ["the hub lacks the newest root"]),
+    ...(truth.newestRoot === (database.get<{ version: number }>("check", "SELECT max(version) AS version FROM roots")?.version ?? 0)
+      ? []
+      : ["the hub lacks the newest root"]),
   ];
 }

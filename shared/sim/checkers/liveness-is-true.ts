@@ -19,7 +19,11 @@ export function livenessIsTrue({ staleMs, downMs }: LivenessTimes): Checker {
         restores = truth.hubRestores;
         newest = database.get<{ seq: number | null }>("check", "SELECT max(seq) AS seq FROM events")?.seq ?? 0;
       }
-      const events = database.all<{ seq: number; kind: string; host_id: string | null }>("check", "SELECT seq, kind, host_id FROM events WHERE seq > ? ORDER BY seq", newest);
+      const events = database.all<{ seq: number; kind: string; host_id: string | null }>(
+        "check",
+        "SELECT seq, kind, host_id FROM events WHERE seq > ? ORDER BY seq",
+        newest,
+      );
       for (const { seq, kind, host_id } of events) {
         newest = seq;
         if (host_id === null) continue;
@@ -28,7 +32,8 @@ export function livenessIsTrue({ staleMs, downMs }: LivenessTimes): Checker {
         if (kind === "host.stale" && silentMs < staleMs) report(`${host_id} was called stale after ${silentMs} ms of silence`);
         if (kind === "host.down" && silentMs < downMs) report(`${host_id} was called down after ${silentMs} ms of silence`);
         if (kind === "host.stale" || kind === "host.down") lost.set(host_id, nowMs);
-        if (kind === "host.recovered" && (heard === undefined || heard.arrivedMs < (lost.get(host_id) ?? 0))) report(`${host_id} was called recovered and had not spoken`);
+        if (kind === "host.recovered" && (heard === undefined || heard.arrivedMs < (lost.get(host_id) ?? 0)))
+          report(`${host_id} was called recovered and had not spoken`);
       }
     },
   };

@@ -45,7 +45,10 @@ export function reportsArriveOnce(): Checker {
     afterHub: ({ hub, truth }, report) => {
       const database = hub.database();
       if (database === undefined) return;
-      for (const { host_id, seq } of database.all<{ host_id: string; seq: number }>("check", "SELECT host_id, seq FROM reports GROUP BY host_id, kind, seq HAVING count(*) > 1")) {
+      for (const { host_id, seq } of database.all<{ host_id: string; seq: number }>(
+        "check",
+        "SELECT host_id, seq FROM reports GROUP BY host_id, kind, seq HAVING count(*) > 1",
+      )) {
         if (!beganAnew.has(host_id) && !truth.rolledBack.has(host_id)) report(`${host_id}: row ${seq} is stored twice`);
       }
       if (truth.hubRestores > 0) return;

@@ -12,10 +12,15 @@ export function treesAreExact(): Checker {
         const bundle = payloadOf<{ version: number; files: readonly { path: string; sha256: string }[] }>(boxDocuments(box)?.bundle);
         if (bundle === undefined) return [];
         const base = `${box.dataDir}/bundle/${bundle.version}`;
-        const found = [...box.machine.disk.paths()].filter(([path, node]) => path.startsWith(`${base}/`) && node.kind === "file").map(([path]) => path.slice(base.length + 1));
+        const found = [...box.machine.disk.paths()]
+          .filter(([path, node]) => path.startsWith(`${base}/`) && node.kind === "file")
+          .map(([path]) => path.slice(base.length + 1));
         const wanted = bundle.files.map(({ path }) => path).sort();
-        if (found.sort().join("\n") !== wanted.join("\n")) return [`${box.machine.name}: the tree of bundle ${bundle.version} holds ${found.join(", ")} instead of ${wanted.join(", ")}`];
-        return bundle.files.flatMap(({ path, sha256 }) => (sha256Hex(utf8(box.text(`${base}/${path}`) ?? "")) === sha256 ? [] : [`${box.machine.name}: ${path} of bundle ${bundle.version} has other bytes`]));
+        if (found.sort().join("\n") !== wanted.join("\n"))
+          return [`${box.machine.name}: the tree of bundle ${bundle.version} holds ${found.join(", ")} instead of ${wanted.join(", ")}`];
+        return bundle.files.flatMap(({ path, sha256 }) =>
+          sha256Hex(utf8(box.text(`${base}/${path}`) ?? "")) === sha256 ? [] : [`${box.machine.name}: ${path} of bundle ${bundle.version} has other bytes`],
+        );
       }),
   };
 }

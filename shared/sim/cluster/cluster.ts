@@ -59,7 +59,9 @@ export class Cluster implements View {
     this.network = new SimNetwork(this.scheduler);
     this.weather = new SimWeather(this.rng.fork("weather"));
     this.network.weather = this.weather.weather;
-    this.middleman = new Middleman(this.scheduler, this.rng.fork("middleman"), this.truth, (name) => this.boxes.find((box) => box.machine.name === name)?.databaseId());
+    this.middleman = new Middleman(this.scheduler, this.rng.fork("middleman"), this.truth, (name) =>
+      this.boxes.find((box) => box.machine.name === name)?.databaseId(),
+    );
     this.network.tamper = this.middleman.tamper;
     const programs = options.programs?.(felhomPrograms) ?? felhomPrograms;
     const machine = (name: string, address: string): SimMachine => {

@@ -14,7 +14,7 @@ export function fleetFiles({ motd, extra }: { readonly motd: string; readonly ex
   ].join("\n");
   return {
     "fleet.yaml": "name: simulated\n",
-    "targets.yaml": "- match: \"true\"\n  states: [base]\n",
+    "targets.yaml": '- match: "true"\n  states: [base]\n',
     "states/base.yaml": state,
     ...(extra ? { "files/extra.txt": `extra of ${motd}` } : {}),
   };

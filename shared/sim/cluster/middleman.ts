@@ -54,7 +54,7 @@ export class Middleman {
     const { host_id: hostId, outbox } = (await request.json()) as { host_id: string; outbox: readonly { seq: number }[] };
     const database = this.#databaseOf(from);
     const known = this.#sent.get(hostId);
-    const sent = Math.max(known?.database === database ? known?.seq ?? 0 : 0, outbox.at(-1)?.seq ?? 0);
+    const sent = Math.max(known?.database === database ? (known?.seq ?? 0) : 0, outbox.at(-1)?.seq ?? 0);
     if (database !== undefined) this.#sent.set(hostId, { database, seq: sent });
     const heard = (): { arrivedMs: number; answeredMs: number } => this.#truth.heard.get(hostId) ?? { arrivedMs: 0, answeredMs: 0 };
     this.#truth.heard.set(hostId, { ...heard(), arrivedMs: atMs });
@@ -78,16 +78,37 @@ export class Middleman {
   /** A well-formed answer that is not the hub's. It never lies about `acked_seq` upwards: losing reports is in a thief's power. */
   #lie(body: SyncBody): string {
     const newest = this.#truth.newestBundle?.payload.version ?? 0;
-    const bundle = { v: 1, fleet_id: "f-simulatedfleetaa", version: newest + 1, created_at: 1, expires_at: 7_000_000_000_000, message: HOSTILE_MARK, files: [], secrets: {} };
+    const bundle = {
+      v: 1,
+      fleet_id: "f-simulatedfleetaa",
+      version: newest + 1,
+      created_at: 1,
+      expires_at: 7_000_000_000_000,
+      message: HOSTILE_MARK,
+      files: [],
+      secrets: {},
+    };
     switch (this.#rng.int(6)) {
       case 0: // signed by a key of its own
         return JSON.stringify({ ...body, bundle: signEnvelope("bundle", utf8(JSON.stringify(bundle)), [thiefKey()]) });
       case 1: // a real signature under other bytes
-        return JSON.stringify({ ...body, bundle: { ...this.#truth.newestBundle?.envelope, payloadType: payloadType("bundle"), payload: base64(utf8(JSON.stringify(bundle))) } });
+        return JSON.stringify({
+          ...body,
+          bundle: { ...this.#truth.newestBundle?.envelope, payloadType: payloadType("bundle"), payload: base64(utf8(JSON.stringify(bundle))) },
+        });
       case 2: // an older bundle, really signed
         return JSON.stringify({ ...body, bundle: this.#truth.bundles.get(1 + this.#rng.int(Math.max(1, newest)))?.envelope });
       case 3: // a root of its own
-        return JSON.stringify({ ...body, roots: [signEnvelope("root", utf8(JSON.stringify({ ...this.#truth.roots.at(-1)?.payload, version: this.#truth.newestRoot + 1, fleet_name: HOSTILE_MARK.toLowerCase() })), [thiefKey()])] });
+        return JSON.stringify({
+          ...body,
+          roots: [
+            signEnvelope(
+              "root",
+              utf8(JSON.stringify({ ...this.#truth.roots.at(-1)?.payload, version: this.#truth.newestRoot + 1, fleet_name: HOSTILE_MARK.toLowerCase() })),
+              [thiefKey()],
+            ),
+          ],
+        });
       case 4: // somebody else's answer, or an old one
         return withAcked(this.#kept[this.#rng.int(Math.max(1, this.#kept.length))] ?? "{}", body.acked_seq ?? 0);
       default: // another host's spec, with a generation far ahead

@@ -118,7 +118,15 @@ export class Nemesis {
 
   readonly storm: Mischief = () => {
     const share = (max: number): number => (this.#rng.int(2) === 0 ? 0 : this.#rng.next() * max);
-    this.#cluster.weather.storm = { lost: share(0.4), refused: share(0.3), portal: share(0.3), cut: share(0.4), replyLost: share(0.2), twice: share(0.3), delayMsMax: 20 + this.#rng.int(5_000) };
+    this.#cluster.weather.storm = {
+      lost: share(0.4),
+      refused: share(0.3),
+      portal: share(0.3),
+      cut: share(0.4),
+      replyLost: share(0.2),
+      twice: share(0.3),
+      delayMsMax: 20 + this.#rng.int(5_000),
+    };
     this.#until(this.#some(HOUR_MS), () => {
       this.#cluster.weather.storm = CALM;
     });

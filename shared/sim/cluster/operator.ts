@@ -7,7 +7,24 @@ import { base64url, utf8 } from "../../core/bytes.ts";
 import { isFault } from "../../core/fault.ts";
 import { isFleetId, isHostId, isSha256 } from "../../core/ids.ts";
 import { sha256, sha256Hex } from "../../core/sha256.ts";
-import { approveEnrollment, createChallenge, createSession, editSpec, getHost, getStatus, listEnrollments, listHosts, missingBlobs, setUp, take, uploadBlob, uploadBundle, uploadCertificate, uploadGrant, uploadRoot } from "../../../operator/edge/hub-api.ts";
+import {
+  approveEnrollment,
+  createChallenge,
+  createSession,
+  editSpec,
+  getHost,
+  getStatus,
+  listEnrollments,
+  listHosts,
+  missingBlobs,
+  setUp,
+  take,
+  uploadBlob,
+  uploadBundle,
+  uploadCertificate,
+  uploadGrant,
+  uploadRoot,
+} from "../../../operator/edge/hub-api.ts";
 import { HubConnection } from "../../../operator/edge/hub-connection.ts";
 import { assert } from "../../core/assert.ts";
 import type { Rng } from "../../ports/rng.ts";
@@ -139,7 +156,10 @@ export class SimOperator {
       const host = hosts[this.#rng.int(Math.max(1, hosts.length))];
       if (host === undefined) return;
       const { spec } = await getHost(hub, host.host_id);
-      const edited = await editSpec(hub, host.host_id, spec.generation, { mode: this.#rng.int(4) === 0 ? "monitor" : "enforce", interval_s: 600 + this.#rng.int(1_800) });
+      const edited = await editSpec(hub, host.host_id, spec.generation, {
+        mode: this.#rng.int(4) === 0 ? "monitor" : "enforce",
+        interval_s: 600 + this.#rng.int(1_800),
+      });
       this.#truth.ackedSpecs.set(host.host_id, edited.generation);
     });
   }
@@ -162,7 +182,8 @@ export class SimOperator {
       const hostId = known[this.#rng.int(Math.max(1, known.length))];
       const last = hostId === undefined ? undefined : this.#truth.certs.get(hostId)?.at(-1);
       if (hostId === undefined || last === undefined) return;
-      if (!this.#pendingCerts.has(hostId)) this.#pendingCerts.set(hostId, this.#cert(hostId, last.serial + 1, last.signingKey, last.boxKey, `box-${hostId.slice(2, 8)}`));
+      if (!this.#pendingCerts.has(hostId))
+        this.#pendingCerts.set(hostId, this.#cert(hostId, last.serial + 1, last.signingKey, last.boxKey, `box-${hostId.slice(2, 8)}`));
       await this.#uploadCerts(hub);
     });
   }
@@ -250,7 +271,8 @@ export class SimOperator {
       // A person compares five words with the box's screen; here the box's own key file stands for the screen.
       if (!this.#isKnownBox(statement.signing_key)) continue;
       // An answer that was cut: the same certificate again, not another one.
-      const certificate = this.#truth.certs.get(request.host_id)?.at(-1)?.envelope ?? this.#cert(request.host_id, 1, statement.signing_key, statement.box_key, statement.name);
+      const certificate =
+        this.#truth.certs.get(request.host_id)?.at(-1)?.envelope ?? this.#cert(request.host_id, 1, statement.signing_key, statement.box_key, statement.name);
       await approveEnrollment(hub, request.request_id, certificate).catch(ignoreConflict);
     }
   }
@@ -258,7 +280,17 @@ export class SimOperator {
   #cert(hostId: string, serial: number, signingKey: string, boxKey: string, name: string): Envelope {
     assert(isHostId(hostId) && isFleetId(FLEET_ID), "ids are well-formed");
     const created_at = this.#world.clock.wallMs();
-    const payload = { v: 1, fleet_id: FLEET_ID, host_id: hostId, serial, name, labels: { serial: String(serial) }, signing_key: signingKey, box_key: boxKey, created_at } as const;
+    const payload = {
+      v: 1,
+      fleet_id: FLEET_ID,
+      host_id: hostId,
+      serial,
+      name,
+      labels: { serial: String(serial) },
+      signing_key: signingKey,
+      box_key: boxKey,
+      created_at,
+    } as const;
     const envelope = signPayload("host-cert", hostCertPayload, payload, [this.#rootKey]);
     this.#truth.certs.set(hostId, [...(this.#truth.certs.get(hostId) ?? []), { serial, envelope, signingKey, boxKey }]);
     return envelope;
@@ -267,7 +299,16 @@ export class SimOperator {
   #grant(): Envelope {
     assert(isFleetId(FLEET_ID), "ids are well-formed");
     const nowMs = this.#world.clock.wallMs();
-    const payload = { v: 1, fleet_id: FLEET_ID, grant_id: grantIdOf(this.#grantToken.publicKey), token_key: base64url(this.#grantToken.publicKey), labels: { from: "grant" }, uses: 1_000, created_at: nowMs, expires_at: nowMs + 300 * DAY_MS } as const;
+    const payload = {
+      v: 1,
+      fleet_id: FLEET_ID,
+      grant_id: grantIdOf(this.#grantToken.publicKey),
+      token_key: base64url(this.#grantToken.publicKey),
+      labels: { from: "grant" },
+      uses: 1_000,
+      created_at: nowMs,
+      expires_at: nowMs + 300 * DAY_MS,
+    } as const;
     return signPayload("grant", grantPayload, payload, [this.#rootKey]);
   }
 

@@ -44,7 +44,14 @@ export class SimBox implements BoxView {
   #isOn = false;
   #enrolling = false;
 
-  constructor(options: { readonly machine: SimMachine; readonly scheduler: Scheduler; readonly rng: Rng; readonly join: () => string; readonly hubUrl: string; readonly settings: Partial<AgentSettings> }) {
+  constructor(options: {
+    readonly machine: SimMachine;
+    readonly scheduler: Scheduler;
+    readonly rng: Rng;
+    readonly join: () => string;
+    readonly hubUrl: string;
+    readonly settings: Partial<AgentSettings>;
+  }) {
     this.machine = options.machine;
     this.#scheduler = options.scheduler;
     this.#rng = options.rng;
@@ -78,7 +85,14 @@ export class SimBox implements BoxView {
     const file = world.files;
     file.remove("boot", "/proc/sys/kernel/random/boot_id");
     const handle = file.open("boot", "/proc/sys/kernel/random/boot_id", "exclusive", 0o444);
-    handle.write(utf8(`${this.#boots.toString(16).padStart(8, "0")}-0000-4000-8000-${this.#rng.int(2 ** 31).toString(16).padStart(12, "0")}\n`));
+    handle.write(
+      utf8(
+        `${this.#boots.toString(16).padStart(8, "0")}-0000-4000-8000-${this.#rng
+          .int(2 ** 31)
+          .toString(16)
+          .padStart(12, "0")}\n`,
+      ),
+    );
     disk.capacityBytes = capacityBytes;
     process.die();
     this.keeper.on();
@@ -155,7 +169,12 @@ export class SimBox implements BoxView {
       this.#scheduler.after(ENROLL_AGAIN_MS, () => this.#enroll());
     };
     process.onDeath(again);
-    void runEnrollment(world, { dataDir: BOX_DATA_DIR, urls: [this.#hubUrl], join: this.#join(), name: this.machine.name, wait: true }, () => undefined, NEVER).then(again, (error: unknown) => {
+    void runEnrollment(
+      world,
+      { dataDir: BOX_DATA_DIR, urls: [this.#hubUrl], join: this.#join(), name: this.machine.name, wait: true },
+      () => undefined,
+      NEVER,
+    ).then(again, (error: unknown) => {
       if (process.alive && !isFault(error) && !(error instanceof ProcessDied)) this.#unexpected.push(error);
       again();
     });

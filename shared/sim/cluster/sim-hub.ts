@@ -105,7 +105,10 @@ export class SimHub implements HubView {
   #install(): void {
     const { world, process } = this.machine.start("install");
     for (const dir of ["/etc", "/var", "/var/lib"]) world.files.makeDir("install", dir, 0o755);
-    for (const [path, text] of [["/etc/cert.pem", HUB_CERT_PEM], ["/etc/key.pem", HUB_KEY_PEM]] as const) {
+    for (const [path, text] of [
+      ["/etc/cert.pem", HUB_CERT_PEM],
+      ["/etc/key.pem", HUB_KEY_PEM],
+    ] as const) {
       world.files.open("install", path, "exclusive", 0o600).write(utf8(text));
     }
     process.die();

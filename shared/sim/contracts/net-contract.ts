@@ -45,7 +45,9 @@ export function netContract(name: string, make: () => NetUnderTest): void {
     });
 
     test("a status is never a throw, a redirect is not followed", async () => {
-      const url = await serve((request) => (request.url.endsWith("/moved") ? new Response(null, { status: 302, headers: { location: "/" } }) : new Response("no", { status: 500 })));
+      const url = await serve((request) =>
+        request.url.endsWith("/moved") ? new Response(null, { status: 302, headers: { location: "/" } }) : new Response("no", { status: 500 }),
+      );
       const both = Promise.all([ask({ url }), ask({ url: `${url}/moved` })]);
       await net.pass(100);
       expect(await both).toEqual([
