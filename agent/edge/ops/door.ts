@@ -10,7 +10,7 @@ import type { World } from "../../../shared/ports/world.ts";
 import type { Service } from "../../../shared/service.ts";
 import { paths } from "../../core/desired/paths.ts";
 import { isEnvelope, parseJson } from "../../core/plain-json.ts";
-import { untilStopped } from "../../core/signal.ts";
+import { untilStopped } from "../../../shared/core/signal.ts";
 import type { OpsStatus } from "../../core/status/agent-status.ts";
 import type { Desk } from "../desk.ts";
 import type { WorkerClient } from "../worker/worker-client.ts";

@@ -11,6 +11,7 @@ import type { World } from "../../../shared/ports/world.ts";
 import { sha256Hex } from "../../../shared/protocol/fields.ts";
 import type { LedgerState } from "../../core/ops/admit.ts";
 import { examine, type LedgerSeen, resumeGeneration, stateOf, stricter } from "../../core/ops/ledger-standing.ts";
+import { isEnvelope, parseJson } from "../../core/plain-json.ts";
 import type { Final, OpStateName } from "../../core/ops/life.ts";
 import type { Desk } from "../desk.ts";
 import { enqueueWithin } from "../store/outbox-store.ts";
@@ -208,9 +209,10 @@ export class LedgerBook {
     return this.#desk.store.use((database) =>
       database.transaction("ledger.repeat", () => {
         const answer = answerOf(database, id);
-        if (answer === undefined) return false;
+        const body = answer === undefined ? undefined : parseJson(answer);
+        if (answer === undefined || !isEnvelope(body)) return false;
         const waits = database.get("ledger.repeat", "SELECT 1 AS waits FROM outbox WHERE kind = 'return' AND body = ? LIMIT 1", answer);
-        if (waits === undefined) enqueueWithin(database, { kind: "return", body: JSON.parse(answer) }, limit);
+        if (waits === undefined) enqueueWithin(database, { kind: "return", body }, limit);
         return waits === undefined;
       }),
     );

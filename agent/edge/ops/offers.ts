@@ -57,7 +57,9 @@ export class Offers {
 
   refused(bytes: Uint8Array, { code, detail, verified }: Refused, carrier: Carrier): Offered {
     const opId = verified?.payload.id;
-    if (opId !== undefined && code === "op_replayed") return { is: "known", opId, isNews: this.#sayAgain(opId) };
+    // Time is judged before the ledger: what was answered long ago may meanwhile be refused for its age, and is answered all the same.
+    const isKnown = verified !== undefined && verified.signers.length > 0 && this.#book.seen(verified.payload.id, verified.payload.nonce);
+    if (opId !== undefined && (isKnown || code === "op_replayed")) return { is: "known", opId, isNews: this.#sayAgain(opId) };
     const offer = `${code}/${sha256Hex(bytes)}`;
     // A broadcast reaches every box: those that are not meant have nothing to say.
     const isAside = carrier === "nats" && code === "op_target_mismatch";
