@@ -120,3 +120,15 @@ test("an op that every host would refuse is not made", () => {
   ).toBe("envelope_too_large");
   expect(UNSIGNED_LIFETIME_MS_MAX).toBeLessThan(DAY_MS);
 });
+
+test("a refusal names the place and says what is wrong there", () => {
+  const detail = (kind: string, params: Readonly<Record<string, unknown>>): string => {
+    const verdict = checkOp(kind, params);
+    return verdict.ok ? "accepted" : verdict.detail;
+  };
+  expect(detail("service.restart", {})).toBe("name: is missing");
+  expect(detail("service.restart", { name: "a b" })).toContain("is not a service name");
+  expect(detail("cmd.run", { script: "x", timeout_s: 0 })).toContain("timeout_s: 0 is below 1");
+  expect(detail("cmd.run", { argv: ["x"], cwd: "x" })).toContain("cwd");
+  expect(detail("converge.pause", { minutes: 60, sudo: 1 })).toContain("there is no parameter");
+});

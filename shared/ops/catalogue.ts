@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { issuesOf } from "../states/schema-issues.ts";
 import { accept, refuse, type Verdict } from "../trust/verdict.ts";
 import { agentForget } from "./kinds/agent-forget.ts";
 import { agentRecoverLedger } from "./kinds/agent-recover-ledger.ts";
@@ -84,14 +85,20 @@ export function checkOp(kind: string, params: Readonly<Record<string, unknown>>)
 function checkParams<K extends OpKindName>(kind: K, params: Readonly<Record<string, unknown>>): Verdict<CheckedOp> {
   const parsed = z.safeParse(OP_KINDS[kind].schema, params);
   // The compiler does not see that a key and what is looked up by it belong together.
-  return parsed.success ? accept({ kind, params: parsed.data } as CheckedOp) : refuse("op_params", issueText(parsed.error.issues[0]));
+  return parsed.success ? accept({ kind, params: parsed.data } as CheckedOp) : refuse("op_params", complaint(parsed.error, params));
 }
 
-function issueText(issue: z.core.$ZodIssue | undefined): string {
-  if (issue === undefined) return "";
-  const path = issue.path.map(String).join(".").slice(0, 200);
-  return `${path === "" ? "params" : path}: ${issue.message.slice(0, 200)}`;
+/** The first thing that does not fit, where it is; of several forms the one that fits best is asked. */
+function complaint(error: z.core.$ZodError, params: unknown): string {
+  const [first] = error.issues;
+  const forms = first?.code === "invalid_union" && first.path.length === 0 ? first.errors : [];
+  const [closest] = forms.toSorted((a, b) => weight(a) - weight(b));
+  const [issue] = issuesOf({ issues: closest ?? error.issues }, params);
+  return issue === undefined ? "" : `${issue.path.map(String).join(".").slice(0, 200) || "params"}: ${issue.message.slice(0, 200)}`;
 }
+
+/** A parameter that the form does not have speaks against it more than one that is wrong in it. */
+const weight = (issues: readonly z.core.$ZodIssue[]): number => issues.reduce((sum, { code }) => sum + (code === "unrecognized_keys" ? 10 : 1), 0);
 
 /** What the signer reads: one string per line. Untrusted: escape before printing. */
 export function describeOp<K extends OpKindName>(op: CheckedOp<K>): readonly string[] {

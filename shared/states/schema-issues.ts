@@ -20,7 +20,7 @@ const NAMES: Readonly<Record<string, string>> = {
   null: "nothing",
 };
 
-export function issuesOf(error: z.core.$ZodError, value: unknown): readonly Issue[] {
+export function issuesOf(error: Pick<z.core.$ZodError, "issues">, value: unknown): readonly Issue[] {
   return error.issues.flatMap((issue) => inWords(issue, value));
 }
 

@@ -139,9 +139,10 @@ function alterPayloads(tally: Tally, count: number): void {
     const keys = Object.keys(payload);
     const key = keys[roll(keys.length)] ?? "kind";
     const before = JSON.stringify(payload);
-    if (roll(4) === 0) delete payload[key];
-    else if (roll(3) === 0) payload[key] = payloads[roll(payloads.length)]?.[keys[roll(keys.length)] ?? "kind"];
-    else if (roll(3) === 0) payload[`${key}${roll(9)}`] = payload[key];
+    const how = roll(4);
+    if (how === 0) delete payload[key];
+    else if (how === 1) payload[key] = payloads[roll(payloads.length)]?.[keys[roll(keys.length)] ?? "kind"];
+    else if (how === 2) payload[`${key}${roll(9)}`] = payload[key];
     else payload[key] = values[roll(values.length)];
     const text = JSON.stringify(payload);
     if (original === undefined || text === before) continue;

@@ -7,6 +7,7 @@ import * as z from "zod/mini";
 import { isOpKind, OP_KIND_NAMES, opTraits } from "../../../shared/ops/catalogue.ts";
 import { OP_CLASSES, type OpClass, ROLE_OF_CLASS } from "../../../shared/ops/op-kind.ts";
 import { type Window, window } from "../../../shared/protocol/spec.ts";
+import { issuesOf } from "../../../shared/states/schema-issues.ts";
 import { parseYaml } from "../../../shared/states/yaml/parse-yaml.ts";
 import type { VerifiedOp } from "../../../shared/trust/op.ts";
 import { OP_LIFETIME_MS_MAX, type RootPayload } from "../../../shared/trust/payloads.ts";
@@ -59,10 +60,12 @@ export async function parsePolicy(text: string | undefined): Promise<LocalPolicy
   const document = await parseYaml("policy.yaml", text);
   if (!document.ok) return damagedPolicy(document.faults.map(({ line, message }) => `line ${line}: ${message}`).join("; "));
   const parsed = z.safeParse(policyFile, document.value.value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    return damagedPolicy(`${issue?.path.map(String).join(".") ?? ""}: ${issue?.message ?? "not a policy"}`);
-  }
+  if (!parsed.success)
+    return damagedPolicy(
+      issuesOf(parsed.error, document.value.value)
+        .map(({ path, message }) => `${path.join(".")}: ${message}`)
+        .join("; "),
+    );
   return soundOnly(parsed.data);
 }
 
