@@ -10,6 +10,7 @@ import { operatorServices } from "./edge/http/api/operator-services.ts";
 import { httpService } from "./edge/http/service.ts";
 import { TURN_MS } from "./edge/ops/jobs.ts";
 import { LivenessCheck } from "./edge/liveness/check.ts";
+import { natsService } from "./edge/nats/nats-service.ts";
 import { Slot } from "./edge/slot.ts";
 import { storeService } from "./edge/store/service.ts";
 import { agentParts, type Agents } from "./edge/sync/agents.ts";
@@ -41,6 +42,7 @@ export function compose(settings: HubSettings, world: World): Service[] {
     }),
     loopService(world, { name: "limits", everyMs: LOOK_MS, failure: "sync.flush_failed", turn: () => opened.get().limitsHit.look() }),
     ...operatorServices(world, hub),
+    natsService(world, settings, opened),
     httpService(world, settings, opened, () => services),
   ];
   return services;

@@ -6,7 +6,7 @@ import { isFault } from "../../shared/core/fault.ts";
 import type { World } from "../../shared/ports/world.ts";
 import type { OutboxKind } from "../core/outbox/outbox.ts";
 import type { Trigger } from "../core/schedule/schedule.ts";
-import { Signal, untilStopped } from "../core/signal.ts";
+import { Signal, untilStopped } from "../../shared/core/signal.ts";
 import { Turnstile } from "../core/turnstile.ts";
 import type { LinkStatus, OpsStatus } from "../core/status/agent-status.ts";
 import type { ConvergeSummary, Held, RefusedDocument, WorkerResult, WorkerSettings } from "../core/worker/messages.ts";

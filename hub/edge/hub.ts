@@ -5,6 +5,7 @@
 import type { HubSettings } from "../settings.ts";
 import type { World } from "../../shared/ports/world.ts";
 import type { Jobs } from "./ops/jobs.ts";
+import type { NatsCarrier } from "./nats/carrier.ts";
 import type { Store } from "./store/store.ts";
 import type { Courier } from "./sync/courier.ts";
 import type { Fleet } from "./sync/fleet.ts";
@@ -22,6 +23,8 @@ export interface Hub {
   readonly courier: Courier;
   /** What boxes are asked to do, and how far it is. */
   readonly jobs: Jobs;
+  /** Who is reached over NATS. Without NATS: nobody. */
+  readonly carrier: NatsCarrier;
   readonly startedWallMs: number;
   readonly startedMonoMs: number;
 }

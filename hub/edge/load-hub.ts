@@ -4,6 +4,7 @@ import type { World } from "../../shared/ports/world.ts";
 import type { Hub } from "./hub.ts";
 import { Jobs } from "./ops/jobs.ts";
 import { ReturnFeed } from "./ops/return-feed.ts";
+import { NatsCarrier } from "./nats/carrier.ts";
 import { newestBundleVersion } from "./store/bundles.ts";
 import { hostCredentialsAfter } from "./store/host-credentials.ts";
 import { type HostRow, hostsAfter } from "./store/hosts.ts";
@@ -44,7 +45,18 @@ export async function loadHub(world: World, settings: HubSettings, store: Store,
     after = last.sha256;
   }
   const jobs: Jobs = new Jobs(() => hub, new ReturnFeed(world.clock));
-  const hub: Hub = { world, settings, store, fleet, hosts, courier, jobs, startedWallMs: world.clock.wallMs(), startedMonoMs };
+  const hub: Hub = {
+    world,
+    settings,
+    store,
+    fleet,
+    hosts,
+    courier,
+    jobs,
+    carrier: new NatsCarrier(() => hub),
+    startedWallMs: world.clock.wallMs(),
+    startedMonoMs,
+  };
   await jobs.load();
   return hub;
 }

@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
-import { counter, envelope, hostId, opaqueId, text } from "./fields.ts";
+import { counter, envelope, hostId, opaqueId, text, wallMs } from "./fields.ts";
+import { NATS_URLS_MAX, SEALED_CREDENTIALS_CHARS_MAX } from "./nats-urls.ts";
 import { SYNC_WAIT_MS_MAX } from "./sync-limits.ts";
 import { hostSpec } from "./spec.ts";
 
@@ -37,6 +38,8 @@ export const syncRequest = z.object({
   outbox: z.array(outboxItem).check(z.maxLength(1_000)),
   /** The box's record of ops: its generation grows with every op; the hub echoes the highest it has seen. */
   ledger: z.optional(z.object({ generation: counter })),
+  /** The spec names NATS and this box has no credentials for it, or should have new ones soon. */
+  nats: z.optional(z.object({ want: z.boolean() })),
   /** After a hub was restored: the box's newest verified documents, which the hub takes when they verify and are newer. */
   offer: z.optional(z.object({ roots: z.array(envelope).check(z.maxLength(1_000)), cert: z.optional(envelope), bundle: z.optional(envelope) })),
 });
@@ -62,6 +65,14 @@ export const syncReply = z.object({
   cancelled: z.optional(z.array(text(32)).check(z.maxLength(256))),
   /** Highest ledger generation this host ever sent; above the box's own means that an old copy was put back. */
   ledger_generation: z.optional(counter),
+  /** How to attach to NATS; given when it was asked for. `sealed_credentials`: base64 of a sealed box to the host's box key, inside `{ jwt, seed, ca? }`. */
+  nats: z.optional(
+    z.object({
+      urls: z.array(text(300)).check(z.minLength(1), z.maxLength(NATS_URLS_MAX)),
+      sealed_credentials: text(SEALED_CREDENTIALS_CHARS_MAX),
+      expires_at: wallMs,
+    }),
+  ),
   /** The hub lacks what this box holds: put it in the next request's `offer`. */
   want_offer: z.optional(z.boolean()),
 });

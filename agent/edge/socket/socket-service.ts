@@ -8,7 +8,7 @@ import { metricsText } from "../../../shared/core/metrics.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { checksOf } from "../../../shared/supervise.ts";
 import type { Service } from "../../../shared/service.ts";
-import { untilStopped } from "../../core/signal.ts";
+import { untilStopped } from "../../../shared/core/signal.ts";
 import type { Desk } from "../desk.ts";
 import type { OpsDoor } from "../ops/door.ts";
 import { statusOf } from "./status-of.ts";

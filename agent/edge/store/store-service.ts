@@ -7,7 +7,7 @@ import { removeStaleTemps } from "../../../shared/edge/durable-write.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import type { Service } from "../../../shared/service.ts";
 import { paths } from "../../core/desired/paths.ts";
-import { untilStopped } from "../../core/signal.ts";
+import { untilStopped } from "../../../shared/core/signal.ts";
 import type { Desk } from "../desk.ts";
 import { readCounter, writeCounter } from "./counters.ts";
 import { prepareDataDir } from "./data-dir.ts";

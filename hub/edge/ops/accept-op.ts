@@ -115,7 +115,7 @@ export function acceptOp(hub: Hub, tx: Tx, opSeq: number, draft: DraftedOp, host
   const job = newJob(plan, { total: hostIds.length, released }, nowMs);
   const moves: Parameters<typeof folded>[0][number][] = [];
   for (const target of targets) {
-    const step = known.get(target.hostId) ?? (target.batch === 0 ? firstStep({ hub, dropsAway: plan.dropsAway }, target.hostId) : undefined);
+    const step = known.get(target.hostId) ?? (target.batch === 0 ? firstStep({ hub, tx, nowMs, dropsAway: plan.dropsAway }, target.hostId, opSeq) : undefined);
     const before = { at: target.state, sinceMs: nowMs, code: null, answered: false, late: null };
     const after = step === undefined ? before : turnTarget(before, step, nowMs);
     if (after !== before) storeTarget(tx.db, opSeq, target.hostId, after);

@@ -134,7 +134,9 @@ export class Jobs {
     const entry = this.#entry(hostId);
     if (entry === undefined) return;
     putOffer(entry, newOffer(op.op_seq, op.op_id, { marked: state !== "waiting", begun: state === "running", cancelled: false }));
-    this.#hub().courier.wake(entry);
+    const { carrier, courier } = this.#hub();
+    if (state === "delivered" && carrier.isAttached(hostId)) carrier.carry(entry, op.op_seq);
+    else courier.wake(entry);
   }
 
   ended(hostId: string, opSeq: number): void {

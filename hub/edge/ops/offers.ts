@@ -20,6 +20,8 @@ export interface Offer {
   atMonoMs: number;
   /** What the box said of its record of ops when it was last given. */
   ledger: number;
+  /** Until then another carrier has it: the sync keeps it back. */
+  withheldMonoMs: number;
 }
 
 /** Of ops in one reply; the rest follows with the next. */
@@ -30,7 +32,7 @@ const AGAIN_MS = [0, 2_000, 10_000] as const;
 const AGAIN_MS_MAX = 60_000;
 
 export function newOffer(opSeq: number, opId: string, known: { readonly marked: boolean; readonly begun: boolean; readonly cancelled: boolean }): Offer {
-  return { opSeq, opId, ...known, times: 0, atMonoMs: 0, ledger: 0 };
+  return { opSeq, opId, ...known, times: 0, atMonoMs: 0, ledger: 0, withheldMonoMs: 0 };
 }
 
 /** Milliseconds until it is to be told; 0: now; Infinity: never again by itself. */
@@ -38,7 +40,8 @@ function dueInMs(offer: Offer, ledgerSaid: number, nowMonoMs: number): number {
   if (offer.begun && !offer.cancelled) return Number.POSITIVE_INFINITY;
   const isKnownThere = !offer.cancelled && offer.times > 0 && ledgerSaid > offer.ledger;
   const pause = isKnownThere ? AGAIN_MS_MAX : (AGAIN_MS[offer.times] ?? AGAIN_MS_MAX);
-  return offer.times === 0 ? 0 : Math.max(0, offer.atMonoMs + pause - nowMonoMs);
+  const withheld = Math.max(0, offer.withheldMonoMs - nowMonoMs);
+  return offer.times === 0 ? withheld : Math.max(withheld, offer.atMonoMs + pause - nowMonoMs);
 }
 
 export function hasDueOffer(entry: HostEntry, nowMonoMs: number): boolean {
@@ -61,6 +64,19 @@ export function dueOffers(entry: HostEntry, nowMonoMs: number): { readonly give:
 
 export function noteTold(entry: HostEntry, offer: Offer, nowMonoMs: number): void {
   offer.times += 1;
+  offer.atMonoMs = nowMonoMs;
+  offer.ledger = entry.ledgerSaid;
+}
+
+/** Another carrier has it: not by sync before then. 0 ends that. */
+export function withhold(offer: Offer, untilMonoMs: number): void {
+  offer.withheldMonoMs = untilMonoMs;
+}
+
+/** The box says, over another carrier, that it has written it down. It is offered again as to one that lost its memory. */
+export function noteAcknowledged(entry: HostEntry, offer: Offer, nowMonoMs: number): void {
+  offer.withheldMonoMs = 0;
+  offer.times = Math.max(offer.times, AGAIN_MS.length);
   offer.atMonoMs = nowMonoMs;
   offer.ledger = entry.ledgerSaid;
 }

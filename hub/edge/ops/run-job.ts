@@ -118,7 +118,7 @@ function eventOf(effect: MovingEffect): TargetEvent {
 function turnRow(run: Running, row: TargetRow, event: TargetEvent): Move {
   const before = targetOf(row);
   let after = turnTarget(before, event, run.nowMs);
-  if (event.on === "released") after = turnTarget(after, firstStep(run, row.host_id), run.nowMs);
+  if (event.on === "released") after = turnTarget(after, firstStep(run, row.host_id, run.row.op_seq), run.nowMs);
   storeTurned(run, row, before, after);
   return { from: before.at, to: after.at, batch: row.batch };
 }
@@ -127,7 +127,11 @@ function turnRow(run: Running, row: TargetRow, event: TargetEvent): Move {
  * What becomes of a host at its release: a box whose request is held gets it with this very step, one write less on the way; one that is
  * away is given up at once where the kind says so; all others wait for their box to ask (`released` changes nothing then).
  */
-export function firstStep({ hub, dropsAway }: Pick<Running, "hub" | "dropsAway">, hostId: string): TargetEvent {
+export function firstStep({ hub, tx, nowMs, dropsAway }: Pick<Running, "hub" | "tx" | "nowMs" | "dropsAway">, hostId: string, opSeq: number): TargetEvent {
+  if (hub.carrier.isAttached(hostId)) {
+    hub.carrier.copy(tx, opSeq, hostId, nowMs);
+    return { on: "offered" };
+  }
   if (hub.jobs.isHeld(hostId)) return { on: "offered" };
   return dropsAway && hub.jobs.isAway(hostId) ? { on: "away" } : { on: "released" };
 }

@@ -9,6 +9,7 @@ import { GRANT_TABLES } from "./grants.ts";
 import { IDEMPOTENCY_TABLES } from "./idempotency.ts";
 import { AGENT_TABLES } from "./migrations/001-agents.ts";
 import { OP_TABLES } from "./migrations/003-ops.ts";
+import { NATS_TABLES } from "./nats-outbox.ts";
 import { ROOT_TABLES } from "./roots.ts";
 import { openedStore, type Store } from "./store.ts";
 
@@ -20,6 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
     statements: [...ROOT_TABLES, ...EVENT_TABLES, ...AUDIT_TABLES, ...BUNDLE_TABLES, ...GRANT_TABLES, ...CREDENTIAL_TABLES, ...IDEMPOTENCY_TABLES],
   },
   { version: 3, name: "ops", statements: OP_TABLES },
+  { version: 4, name: "nats", statements: NATS_TABLES },
 ];
 
 export const databasePath = (dataDir: string): string => `${dataDir}/hub.db`;

@@ -50,6 +50,8 @@ export interface HostEntry extends Linked<HostEntry> {
   /** The text of its last sync, if that brought nothing and changed nothing; empty otherwise. And how long it asked to wait. */
   quietBody: string;
   quietWaitMs: number;
+  /** For the next reply: how to attach to NATS, as JSON. */
+  natsGift: string | undefined;
   /** What it was last given that it did not have, and how often in a row. */
   told: Told | undefined;
   /** Answers the request that is held for it, if any; its place in the courier's wheel, and its form. Flat, because there are many. */
@@ -150,6 +152,7 @@ export class HostTable {
       metrics: {},
       ledgerSaid: -1,
       ops: undefined,
+      natsGift: undefined,
       dirty: false,
       nextSyncMonoMs: 0,
       offerAskedMonoMs: Number.NEGATIVE_INFINITY,

@@ -132,7 +132,7 @@ function readReport(item: Extract<OutboxItem, { kind: "report" | "facts" }>, ide
 }
 
 /** The keys that the operator's documents name; they were verified when the row was written. */
-function identityOf(hub: Hub, host: HostRow): HostIdentity | undefined {
+export function identityOf(hub: Hub, host: HostRow): HostIdentity | undefined {
   const fleetId = hub.fleet.root?.payload.fleet_id;
   const signingKey = fromBase64url(host.signing_key);
   const boxKey = fromBase64url(host.box_key);

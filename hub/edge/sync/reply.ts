@@ -98,6 +98,8 @@ export class Replies {
     });
     if (bundle !== undefined) parts.push(`"bundle":${bundle}`);
     if (entry.ops !== undefined) parts.push(...(await opParts(hub, entry)));
+    if (entry.natsGift !== undefined) parts.push(`"nats":${entry.natsGift}`);
+    entry.natsGift = undefined;
     entry.told = {
       newest,
       times: entry.told !== undefined && sameNewest(entry.told.newest, newest) ? entry.told.times + 1 : 1,

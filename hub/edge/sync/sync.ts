@@ -15,6 +15,7 @@ import { readBytes, readText } from "../http/body.ts";
 import type { Guard } from "../http/guard.ts";
 import { faultReply } from "../http/problem.ts";
 import type { Hub } from "../hub.ts";
+import { natsGift } from "../nats/give.ts";
 import { hasDueOffer, nextOfferInMs } from "../ops/offers.ts";
 import { appendEvent } from "../store/events.ts";
 import { findHost, replaceSpec, storeAckedSeq, storeLedgerGeneration } from "../store/hosts.ts";
@@ -134,6 +135,7 @@ export class Sync {
       !isLedgerNews &&
       message.outbox.length === 0 &&
       message.offer === undefined &&
+      message.nats === undefined &&
       message.boot_id === entry.bootId &&
       message.run === entry.run &&
       message.have.spec <= entry.specGeneration;
@@ -160,6 +162,7 @@ export class Sync {
     await this.#noteStarts(entry, message);
     await adoptSpec(hub, entry, message.have.spec);
     if (message.offer !== undefined) await takeOffer(hub, entry, message.offer);
+    if (message.nats?.want === true) entry.natsGift = await natsGift(hub, entry);
     const noted = noteLedger(hub, entry, message);
     if (message.outbox.length === 0) return noted.then(() => message.wait_ms);
     // Both waiting at once share one commit.
@@ -190,7 +193,7 @@ export class Sync {
     const pace = this.#pace(nowMono);
     const wantOffer = shouldAskOffer(entry, newest, nowMono);
     if (wantOffer) entry.offerAskedMonoMs = nowMono;
-    if (shouldTell(entry, newest, nowMono) || hasDueOffer(entry, nowMono)) {
+    if (entry.natsGift !== undefined || shouldTell(entry, newest, nowMono) || hasDueOffer(entry, nowMono)) {
       this.counts.told += 1;
       return this.#replies.newer(entry, msgpack, { nextMs: pace, wantOffer }).catch((error: unknown) => this.#failed(error));
     }
