@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { HostSpec } from "../../../shared/protocol/spec.ts";
+import { type HostSpec, hostSpec } from "../../../shared/protocol/spec.ts";
 import { testHost } from "../../../shared/sim/test-fleet.ts";
-import { clampSpec, INTERVAL_S_MAX, INTERVAL_S_MIN, isInWindow, judgeSpec, modeNow, PAUSE_MS_MAX } from "./spec.ts";
+import { clampSpec, INTERVAL_S_MAX, INTERVAL_S_MIN, isInWindow, judgeSpec, modeNow, PAUSE_MS_MAX, SPEC_CLASSES } from "./spec.ts";
 
 const { hostId } = testHost("a");
 const spec = (changes: Partial<HostSpec> = {}): HostSpec => ({ v: 1, host_id: hostId, generation: 1, mode: "enforce", ...changes });
@@ -57,6 +57,16 @@ describe("a desired spec", () => {
       urls: ["tls://n1.example.org:4222", "nats://127.0.0.1:4222"],
     });
     expect(natsIn(["nats://n2.example.org", "tls://a:b@n3.example.org"])).toBeUndefined();
+  });
+
+  test("what destroys is held, with the rest of its generation in force", () => {
+    const verdict = judgeSpec({ current: spec(), offered: spec({ generation: 2, mode: "monitor", retire: true }), hostId, nowMs: NOW });
+    expect(verdict.take && [verdict.spec.mode, verdict.spec.retire, verdict.held]).toEqual(["monitor", undefined, { retire: { from: "null", to: "true" } }]);
+  });
+
+  test("every field has a class", () => {
+    const { v: _v, host_id: _h, generation: _g, ...fields } = hostSpec.shape;
+    expect(Object.keys(SPEC_CLASSES).sort()).toEqual(Object.keys(fields).sort());
   });
 
   test("unknown fields do not survive", () => {

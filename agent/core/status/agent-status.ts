@@ -53,6 +53,8 @@ export const agentStatus = z.object({
     generation: counter,
     mode: z.enum(["enforce", "monitor", "paused"]),
     pausedUntilMs: z.optional(wallMs),
+    /** Destructive differences of the spec that wait for a signed spec.apply. */
+    awaiting: z.optional(z.object({ generation: counter, fields: z.array(text(64)) })),
   }),
   converge: z.object({ running: z.optional(text(16)), last: z.optional(convergeSummary), failure: z.optional(text(1_024)), nextInMs: z.optional(z.number()) }),
   ops: z.optional(opsStatus),

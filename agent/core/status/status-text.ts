@@ -32,6 +32,7 @@ export function statusText(status: AgentStatus, nowMs: number, terminal: Screen)
       "next run",
       converge.running === undefined ? (converge.nextInMs === undefined ? undefined : `in ${age(converge.nextInMs)}`) : `running now (${converge.running})`,
     ],
+    ["ops", opsCell(status)],
     ["outbox", outboxText(status)],
     [
       "source",
@@ -126,6 +127,25 @@ function countsCell({ converge }: AgentStatus): Cell {
   return shown.map(([outcome, value]) => `${value} ${outcome}`).join(", ");
 }
 
+/** Said only where there is something to say: most boxes have run no op yet. */
+function opsCell({ ops, desired }: AgentStatus): Cell {
+  const waits =
+    desired.awaiting === undefined ? "" : `generation ${desired.awaiting.generation} of the spec waits for a signature: ${desired.awaiting.fields.join(", ")}`;
+  if (ops === undefined || (ops.generation === 0 && ops.incident === undefined)) return waits === "" ? undefined : { text: waits, style: "warn" };
+  if (ops.incident !== undefined) {
+    const what = ops.incident.is === "behind" ? "an older copy of this box was put back" : "the record of ops was damaged";
+    return { text: `${what} (${escapeUntrusted(ops.incident.id)}): only reads and a signed agent.recover-ledger are taken`, style: "bad" };
+  }
+  const now = ops.running.map(({ kind }) => kind).join(", ");
+  const text = [
+    `${count(ops.generation, "op")} so far`,
+    ...(now === "" ? [] : [`running ${now}`]),
+    ...(ops.waiting === 0 ? [] : [`${ops.waiting} waiting`]),
+    ...(waits === "" ? [] : [waits]),
+  ].join("; ");
+  return { text, style: waits === "" ? "plain" : "warn" };
+}
+
 function outboxText({ outbox }: AgentStatus): Cell {
   const extra = `${outbox.dropped > 0 ? `, ${outbox.dropped} dropped for want of space` : ""}${outbox.parked > 0 ? `, ${outbox.parked} refused by the hub` : ""}`;
   return {
@@ -175,6 +195,7 @@ export function statusData(status: AgentStatus): Readonly<Record<string, unknown
       generation: desired.generation,
       mode: desired.mode,
       pausedUntil: isoTimeOrNull(desired.pausedUntilMs),
+      awaitingSignature: desired.awaiting ?? null,
     },
     converge: {
       running: converge.running ?? null,
@@ -196,6 +217,7 @@ export function statusData(status: AgentStatus): Readonly<Record<string, unknown
               notable: last.notable,
             },
     },
+    ops: status.ops ?? null,
     outbox,
     checks: checks.map(({ name, is, because }) => ({ name, is, because: because ?? null })),
   };

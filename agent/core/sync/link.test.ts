@@ -1,7 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { seededRng } from "../../../shared/edge/rng.ts";
-import { BATCH_MAX, DRAIN_MS, type Link, type LinkEffect, type LinkEvent, newLink, PACE_MS_MAX, PACE_MS_MIN, type ReplyFacts, turn } from "./link.ts";
+import {
+  BATCH_MAX,
+  DRAIN_MS,
+  type Link,
+  type LinkEffect,
+  type LinkEvent,
+  newLink,
+  PACE_MS_MAX,
+  PACE_MS_MIN,
+  type ReplyFacts,
+  turn,
+  OPS_PACE_MS,
+} from "./link.ts";
 
 const rng = seededRng("link");
 const idle: ReplyFacts = { hubEpoch: 1, minProtocol: 1, nextMs: 0, hasDocuments: false, wantsOffer: false, unsent: false, ignoredRows: false, tookMs: 55_000 };
@@ -92,6 +104,26 @@ describe("a link", () => {
   test("the hub's pace is kept, a held answer that came early and empty is not believed twice a second", () => {
     expect(sleepOf(step(holding(), { on: "replied", reply: { ...idle, nextMs: 30_000 } }).effects)).toBeGreaterThanOrEqual(30_000);
     expect(sleepOf(step(holding(), { on: "replied", reply: { ...idle, tookMs: 2 } }).effects)).toBe(PACE_MS_MIN);
+  });
+
+  test("ops that are new are answered at once and the next request is held at once; the same offer again is a stall", () => {
+    let state = step(holding(), { on: "replied", reply: { ...idle, hasDocuments: true, tookMs: 1 } }).state;
+    const fresh = step(state, { on: "settled", advanced: false, newOps: true });
+    expect(sleepOf(fresh.effects)).toBe(OPS_PACE_MS);
+    state = step(fresh.state, { on: "due", unsent: true }).state;
+    expect(sleepOf(step(state, { on: "replied", reply: idle }).effects)).toBe(OPS_PACE_MS);
+    let waits = 0;
+    state = holding();
+    for (let at = 0; at < 20; at += 1) {
+      const again = step(step(state, { on: "replied", reply: { ...idle, hasDocuments: true, tookMs: 1 } }).state, {
+        on: "settled",
+        advanced: false,
+        newOps: false,
+      });
+      waits += sleepOf(again.effects) ?? 0;
+      state = step(again.state, { on: "due", unsent: false }).state;
+    }
+    expect(waits).toBeGreaterThan(60_000);
   });
 
   test("documents that lead nowhere are waited out longer and longer", () => {

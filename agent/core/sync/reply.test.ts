@@ -18,6 +18,9 @@ const whole = {
   bundle: fleet.bundle(1, {}),
   spec: { v: 1, host_id: host.hostId, generation: 3, mode: "enforce" },
   want_offer: true,
+  ops: [fleet.rootEnvelope],
+  cancelled: ["o-aaaaaaaaaaaaaaaa"],
+  ledger_generation: 7,
 };
 
 describe("the resident's reading of a sync reply", () => {
@@ -38,7 +41,7 @@ describe("the resident's reading of a sync reply", () => {
   });
 
   test("needs every number, and no document", () => {
-    const { roots: _r, host_cert: _c, bundle: _b, spec: _s, want_offer: _w, ...numbers } = whole;
+    const { roots: _r, host_cert: _c, bundle: _b, spec: _s, want_offer: _w, ops: _o, cancelled: _x, ledger_generation: _l, ...numbers } = whole;
     expect(decodeSyncReply(numbers)).toEqual(numbers);
     for (const key of Object.keys(numbers)) expect(decodeSyncReply({ ...numbers, [key]: undefined })).toBeUndefined();
   });

@@ -47,6 +47,7 @@ export function statusOf(world: World, desk: Desk, checks: readonly Check[]): Ag
       generation: held?.spec?.generation ?? 0,
       mode: modeNow(held?.spec, nowMs, localTime(nowMs)),
       ...(held?.spec?.paused_until === undefined ? {} : { pausedUntilMs: held.spec.paused_until }),
+      ...(held?.awaiting === undefined ? {} : { awaiting: { generation: held.awaiting.generation, fields: Object.keys(held.awaiting.fields) } }),
     },
     converge: {
       ...(converging === undefined ? {} : { running: converging }),
