@@ -293,6 +293,8 @@ describe("a hostile hub", () => {
     const filler = "x".repeat(60 - 12 - "  | echo ".length);
     await at.draft("cmd.run", { script: `echo ${filler}  target     harmless-host` });
     const shown = await at.desk.run("sign pending", { answers: [""], tty: true, columns: 60 });
+    // Nothing is left for the terminal to wrap: what goes on does so behind our indent.
+    expect(shown.stdout.split("\n").filter((line) => Bun.stringWidth(line) > 60 && !line.includes("drawn from"))).toEqual([]);
     expect(shown.stdout.split("\n").filter((line) => /^ {0,2}target/.test(line.trimEnd()))).toHaveLength(1);
   });
 
