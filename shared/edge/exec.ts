@@ -71,16 +71,14 @@ function startPiped(op: string, command: PipedCommand): Piped {
     await Promise.all(heard.map((stream) => stream.end(PIPE_GRACE_MS)));
     return ending(process);
   });
-  const feed = (bytes: Uint8Array): void => {
-    // A child that ended without reading leaves a broken pipe: its exit code says what matters.
-    try {
-      process.stdin.write(bytes);
-      void Promise.resolve(process.stdin.end()).catch(() => undefined);
-    } catch (error) {
-      if (errnoOf(error) !== "EPIPE") throw error;
-    }
-  };
+  // A child that ended without reading leaves a broken pipe, now or later: its exit code says what matters.
+  const feed = (bytes: Uint8Array): void => void feedAll(process.stdin, bytes).catch(() => undefined);
   return { pid: process.pid, exited, kill, feed };
+}
+
+async function feedAll(stdin: Bun.FileSink, bytes: Uint8Array): Promise<void> {
+  await stdin.write(bytes);
+  await stdin.end();
 }
 
 function start<In extends Uint8Array | "ignore" | "pipe", Out extends "pipe" | "inherit">(

@@ -33,8 +33,8 @@ export function parseProcStat(text: string): ProcStat | undefined {
 }
 
 export function markOf(world: World, pid: number, bootId: string): ProcessMark | undefined {
-  const process = readProcess(world, pid);
-  return process === undefined ? undefined : { pid, pidStart: process.startTicks, bootId };
+  const found = readProcess(world, pid);
+  return found === undefined ? undefined : { pid, pidStart: found.startTicks, bootId };
 }
 
 export function isSameProcess(world: World, mark: ProcessMark, bootId: string): boolean {

@@ -69,6 +69,21 @@ export function execContract(name: string, exec: Exec): void {
       expect(fromUtf8(finished.stdout)).toBe("/usr\n");
     });
 
+    test("a started child waits for its stdin, is heard as it speaks, and its end comes after its last word", async () => {
+      const heard = { stdout: "", stderr: "" };
+      const child = exec.start("test", { argv: sh("read line; echo got $line; cat; echo err >&2; exit 3"), env: ENV, onOutput: (from, bytes) => void (heard[from] += fromUtf8(bytes)) });
+      expect(child.pid).toBeGreaterThan(0);
+      child.feed(utf8("first\nrest"));
+      expect(await child.exited).toEqual({ code: 3, signal: null });
+      expect(heard).toEqual({ stdout: "got first\nrest", stderr: "err\n" });
+    });
+
+    test("a started child that never reads does not mind being fed", async () => {
+      const child = exec.start("test", { argv: sh("exec <&-; exit 0"), env: ENV, onOutput: () => {} });
+      child.feed(new Uint8Array(1_000_000));
+      expect((await child.exited).code).toBe(0);
+    });
+
     test("a spawned child is signalled as a group and says how it ended", async () => {
       const child = exec.spawn("test", { argv: sh("sleep 1000"), env: ENV });
       child.kill("TERM");
