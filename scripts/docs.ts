@@ -17,6 +17,7 @@ import type { Metric } from "../shared/core/metrics.ts";
 import type { Service } from "../shared/service.ts";
 import { testHub } from "../shared/sim/test-hub.ts";
 import { testWorld, type TestWorld } from "../shared/sim/test-world.ts";
+import { opsReference } from "../shared/ops/ops-reference.ts";
 import { resourceReference } from "../shared/states/resource-reference.ts";
 import { supervise } from "../shared/supervise.ts";
 import { REFUSALS } from "../shared/trust/verdict.ts";
@@ -34,6 +35,7 @@ const pages: Readonly<Record<string, string>> = {
   "cli.md": commandPage(await allCommands(joinedTables({ ...AGENT_TABLES, ...HUB_TABLES }))),
   "codes.md": codesPage(),
   "metrics.md": await metrics(),
+  "ops.md": opsReference(),
   "refusals.md": refusals(),
   "resources.md": resourceReference(),
   "settings.md": settingsReference(),
