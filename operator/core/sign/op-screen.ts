@@ -8,7 +8,6 @@ import { type DraftedOp, shortDigest, type Standing } from "../../../shared/trus
 import type { OpTarget, RootPayload } from "../../../shared/trust/payloads.ts";
 import { type Risk, riskOf, wordsOf } from "./pending-op.ts";
 import type { TargetView } from "./target-view.ts";
-import { shortKey } from "./unusual.ts";
 
 /**
  * An op before a signer's eyes, drawn from the payload bytes that would be signed. Every line of foreign text is escaped, and folded
@@ -46,7 +45,10 @@ export function opScreen(shown: Shown, terminal: Screen): string {
     ["reason", payload.reason === undefined ? [] : [payload.reason]],
     ["asked by", shown.draftedBy === undefined ? [] : [`${shown.draftedBy} (the hub says so)`]],
     ["policy", [policyLine(standing, shown.root.payload)]],
-    ["digest", [`${shortDigest(draft.sha256)}   ${wordsOf(draft)}   (compare with the other signers' screens)`]],
+    [
+      "digest",
+      [`${shortDigest(draft.sha256)}   ${wordsOf(draft)}`, ...(standing.threshold > 1 ? ["the same on every signer's screen, or somebody lies"] : [])],
+    ],
   ];
   const warnings = [
     ...(does.length > kept.length ? [`${does.length - kept.length} more lines of it are not shown here: felhom sign show ${payload.id}`] : []),
@@ -66,7 +68,9 @@ function head(draft: DraftedOp, terminal: Screen): string {
 }
 
 function targetLines(target: OpTarget, view: TargetView): readonly string[] {
-  const hosts = view.meant.slice(0, HOSTS_SHOWN).map(({ identity }) => `${identity.name}  ${identity.hostId}  key ${shortKey(identity.signingKey)}`);
+  const hosts = view.meant
+    .slice(0, HOSTS_SHOWN)
+    .map(({ identity }) => `${identity.name}  ${identity.hostId}  certified ${isoTime(identity.createdAt).slice(0, 10)}`);
   const more = view.meant.length > HOSTS_SHOWN ? [`and ${view.meant.length - HOSTS_SHOWN} more`] : [];
   if ("guest_id" in target) return [`guest ${target.guest_id} on ${hosts[0] ?? `${target.host_id} (not verified here)`}`];
   if ("host_id" in target) return [hosts[0] ?? `${target.host_id} (not verified here)`];

@@ -1,5 +1,5 @@
 import { age, count } from "../../../shared/cli/age.ts";
-import { keyIdOf, spellKey } from "../../../shared/trust/keys.ts";
+import { spellKey } from "../../../shared/trust/keys.ts";
 import type { OpPayload } from "../../../shared/trust/payloads.ts";
 import type { Standing } from "../../../shared/trust/op.ts";
 import type { TargetView } from "./target-view.ts";
@@ -64,9 +64,6 @@ export function remembered(memory: SigningMemory, { draftedBy, view }: Pick<Look
   const drafters = [...memory.drafters.filter((drafter) => drafter !== draftedBy), draftedBy].slice(-DRAFTERS_MAX);
   return { hosts, drafters };
 }
-
-/** First half of the id that a root or a certificate would name the key by. */
-export const shortKey = (publicKey: Uint8Array): string => `${keyIdOf(publicKey).slice(0, 13)}…`;
 
 const names = (hosts: TargetView["meant"]): string => listed(hosts.map(({ identity }) => identity.name));
 const listed = (all: readonly string[]): string =>
