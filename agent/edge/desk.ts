@@ -11,6 +11,7 @@ import { Turnstile } from "../core/turnstile.ts";
 import type { LinkStatus, OpsStatus } from "../core/status/agent-status.ts";
 import type { ConvergeSummary, Held, RefusedDocument, WorkerResult, WorkerSettings } from "../core/worker/messages.ts";
 import type { AgentSettings } from "../settings.ts";
+import { NatsDesk } from "./nats/nats-desk.ts";
 import type { AgentStore } from "./store/agent-store.ts";
 import { type Membership, readMembership } from "./store/membership.ts";
 import { enqueue, outboxUse, parkedRows, unsentRows } from "./store/outbox-store.ts";
@@ -35,6 +36,7 @@ export class Desk {
   /** Rung when a candidate's files should be fetched. */
   readonly fetch = new Signal();
   readonly #triggers: Trigger[] = [];
+  readonly nats = new NatsDesk();
   /** Converge runs and exclusive ops pass it one at a time. */
   readonly turnstile = new Turnstile();
 
@@ -66,6 +68,7 @@ export class Desk {
 
   set held(held: Held | undefined) {
     this.#held = held;
+    this.nats.follow(held?.spec);
     if (held !== undefined) this.#known.resolve();
   }
 
@@ -111,6 +114,12 @@ export class Desk {
   }
 
   /** A courtesy to whoever reads the timeline: on a full disk it is dropped, with a line in the log, and the enforcing goes on. */
+  /** An answer to an op lies in the outbox: a copy goes over the bus where that stands, else a sync hurries with it. */
+  answered(): void {
+    if (this.nats.isCarrying) this.nats.answered.ring();
+    else this.urgent.ring();
+  }
+
   event(event: string, facts: Readonly<Record<string, string | number | boolean | null>> = {}): void {
     try {
       this.tell("event", { event, at_ms: this.#world.clock.wallMs(), ...facts });

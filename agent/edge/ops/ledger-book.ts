@@ -28,6 +28,7 @@ import {
   type Ledger,
   logHead,
   markProcess,
+  mayBeLogged,
   NO_LEDGER,
   type OpRow,
   type ProcessMark,
@@ -134,6 +135,11 @@ export class LedgerBook {
     return this.#desk.store.use((database) => hasSeen(database, id, nonce));
   }
 
+  /** Whether this box may have given it its one answer: its row says so, or it is of a time whose rows are pruned and the log does not deny it. */
+  hasAnswered({ id, nonce, expires_at }: { readonly id: string; readonly nonce: string; readonly expires_at: number }): boolean {
+    return this.#desk.store.use((database) => hasSeen(database, id, nonce) || (expires_at <= this.#ledger.floorMs && mayBeLogged(database, id)));
+  }
+
   /** One row, durable, before anything runs. With `ending` it is over at once: busy, refused. Throws `LedgerMoved`. */
   enter(op: OpFacts, envelope: string, floorMs: number, ending?: Ending): void {
     const nowMs = this.#world.clock.wallMs();
@@ -155,7 +161,7 @@ export class LedgerBook {
       if (ending !== undefined) this.#answer(database, op, 0, ending, nowMs);
       return next;
     });
-    if (ending !== undefined) this.#desk.urgent.ring();
+    if (ending !== undefined) this.#desk.answered();
   }
 
   change(id: string, state: OpStateName, resumes: number): void {
@@ -181,7 +187,7 @@ export class LedgerBook {
         enqueueWithin(database, { kind: "return", body }, limit);
       }),
     );
-    this.#desk.urgent.ring();
+    this.#desk.answered();
   }
 
   /** The one final answer: row, log and outbox together. Also when the database was lost meanwhile: what was done is told. */
@@ -194,7 +200,7 @@ export class LedgerBook {
         this.#answer(database, op, part, ending, nowMs);
       }),
     );
-    this.#desk.urgent.ring();
+    this.#desk.answered();
   }
 
   /** A refusal that takes no row: its signatures did not count, or nobody signed it. */

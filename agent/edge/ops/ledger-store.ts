@@ -239,6 +239,12 @@ export function logHead(database: Database): OpLogHead {
   return database.get<OpLogHead>("oplog.head", "SELECT seq, hash FROM op_log ORDER BY seq DESC LIMIT 1") ?? OP_LOG_START;
 }
 
+/** Whether the log holds this op, or no longer goes back to its own beginning. Rows are pruned below the time floor; entries are kept longer. */
+export function mayBeLogged(database: Database, id: string): boolean {
+  const first = database.get<{ seq: number }>("oplog.first", "SELECT min(seq) AS seq FROM op_log")?.seq ?? 1;
+  return first > 1 || database.get("oplog.find", "SELECT 1 AS found FROM op_log WHERE instr(entry, ?) > 0 LIMIT 1", `"op":"${id}"`) !== undefined;
+}
+
 export function appendLog(database: Database, text: string, head: OpLogHead): void {
   database.run("oplog.append", "INSERT INTO op_log (seq, entry, hash) VALUES (?, ?, ?)", head.seq, text, head.hash);
   database.run("oplog.prune", "DELETE FROM op_log WHERE seq <= ?", head.seq - LOG_ENTRIES_KEPT);

@@ -58,7 +58,7 @@ export class Offers {
   refused(bytes: Uint8Array, { code, detail, verified }: Refused, carrier: Carrier): Offered {
     const opId = verified?.payload.id;
     // Time is judged before the ledger: what was answered long ago may meanwhile be refused for its age, and is answered all the same.
-    const isKnown = verified !== undefined && verified.signers.length > 0 && this.#book.seen(verified.payload.id, verified.payload.nonce);
+    const isKnown = verified !== undefined && verified.signers.length > 0 && this.#book.hasAnswered(verified.payload);
     if (opId !== undefined && (isKnown || code === "op_replayed")) return { is: "known", opId, isNews: this.#sayAgain(opId) };
     const offer = `${code}/${sha256Hex(bytes)}`;
     // A broadcast reaches every box: those that are not meant have nothing to say.
@@ -97,7 +97,7 @@ export class Offers {
     if (this.#repeatedMs.size >= REMEMBERED_MAX) this.#repeatedMs.clear();
     this.#repeatedMs.set(id, nowMs);
     const said = this.#book.repeat(id);
-    if (said) this.#desk.urgent.ring();
+    if (said) this.#desk.answered();
     return said;
   }
 }
