@@ -2,6 +2,7 @@
  * Where ops come in, from whichever courier. This file is all of them that an idle agent holds: the rest is loaded at the first op,
  * or at the start when a crash left one unfinished or the ledger's witnesses disagree.
  */
+import { isFault } from "../../../shared/core/fault.ts";
 import type { Health } from "../../../shared/core/health.ts";
 import type { Metric } from "../../../shared/core/metrics.ts";
 import { utf8 } from "../../../shared/core/bytes.ts";
@@ -10,7 +11,6 @@ import type { World } from "../../../shared/ports/world.ts";
 import type { Service } from "../../../shared/service.ts";
 import { paths } from "../../core/desired/paths.ts";
 import { isEnvelope, parseJson } from "../../core/plain-json.ts";
-import { untilStopped } from "../../../shared/core/signal.ts";
 import type { OpsStatus } from "../../core/status/agent-status.ts";
 import type { Desk } from "../desk.ts";
 import type { WorkerClient } from "../worker/worker-client.ts";
@@ -20,6 +20,8 @@ import type { Operations } from "./operations.ts";
 
 /** A return is below 256 KiB as a rule: a slice stays within what the local socket carries. */
 const SLICE_ROWS = 12;
+/** An op that a crash left and that could not be taken up is looked at again so often. */
+const OWED_LOOK_MS = 60_000;
 
 export class OpsDoor {
   readonly #world: World;
@@ -42,7 +44,7 @@ export class OpsDoor {
       name: "ops",
       start: async (stop) => {
         this.#operations = undefined;
-        if (this.#isOwed()) await this.#open();
+        await this.#takeUp();
         return { done: this.#run(stop) };
       },
       health: () => this.#health(),
@@ -130,11 +132,28 @@ export class OpsDoor {
   }
 
   async #run(stop: AbortSignal): Promise<void> {
-    await Promise.race([untilStopped(stop), this.#broken.promise]);
-    const operations = this.#opened;
-    this.#opened = undefined;
-    this.#operations = undefined;
-    await operations?.stop();
+    try {
+      while (!stop.aborted) {
+        await Promise.race([this.#world.clock.sleep(OWED_LOOK_MS, stop), this.#broken.promise]);
+        if (!stop.aborted) await this.#takeUp();
+      }
+    } finally {
+      const operations = this.#opened;
+      this.#opened = undefined;
+      this.#operations = undefined;
+      await operations?.stop();
+    }
+  }
+
+  /** What a crash left is answered as soon as that can be written: a full disk delays it and keeps nothing else from running. */
+  async #takeUp(): Promise<void> {
+    if (this.#opened !== undefined || !this.#isOwed()) return;
+    try {
+      await this.#open();
+    } catch (error) {
+      if (!isFault(error) || error.code === "disk_failed") throw error;
+      this.#world.log.event("error", "op.failed", { code: error.code }, error);
+    }
   }
 
   #open(): Promise<Operations> {

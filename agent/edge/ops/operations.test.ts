@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { Fault } from "../../../shared/core/fault.ts";
 import { base64, utf8 } from "../../../shared/core/bytes.ts";
 import { verifyOpLog } from "../../../shared/ops/op-log.ts";
 import { SimClock } from "../../../shared/sim/sim-clock.ts";
@@ -188,6 +189,47 @@ describe("the queue", () => {
     await ops.final(op.id);
     await world.clock.advance(10);
     expect(converged).toBe(true);
+  });
+});
+
+describe("the agent's end", () => {
+  test("a stop lets a short op end, and ends a long one as interrupted; what waits keeps its place", async () => {
+    const long = box.op("cmd.run", { argv: ["/bin/sleep", "1000"] });
+    const next = box.op("cmd.run", { argv: ["/bin/sh", "-c", `echo x >> ${world.dir}/counter`] });
+    await ops.operations.offer(long.bytes, "file");
+    await ops.operations.offer(next.bytes, "file");
+    await world.clock.advance(10);
+    const stopped = ops.operations.stop();
+    const answer = await ops.final(long.id);
+    expect([answer.state, answer.code]).toEqual(["interrupted", "agent_stopping"]);
+    await stopped;
+    expect(ops.answers(next.id)).toEqual([]);
+    await restart();
+    expect((await ops.final(next.id)).state).toBe("done");
+    expect(readFileSync(`${world.dir}/counter`, "utf8")).toBe("x\n");
+  });
+
+  test("a full disk costs parts of the output, not the answer", async () => {
+    let isFull = false;
+    const { store } = ops.desk;
+    const use = store.use.bind(store);
+    store.use = (body) => {
+      if (isFull) throw new Fault("db_full", "Cannot write: the disk is full");
+      return use(body);
+    };
+    const op = box.op("cmd.run", { argv: ["/bin/sh", "-c", `while [ ! -e ${world.dir}/full ]; do sleep 0.01; done; head -c 100000 /dev/zero`] });
+    await ops.operations.offer(op.bytes, "file");
+    await world.clock.advance(10);
+    for (let looks = 0; looks < 50; looks += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    isFull = true;
+    writeFileSync(`${world.dir}/full`, "");
+    for (let looks = 0; looks < 100; looks += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      await world.clock.advance(20);
+    }
+    isFull = false;
+    const answer = await ops.final(op.id);
+    expect([answer.state, answer.truncated]).toEqual(["done", true]);
   });
 });
 

@@ -293,6 +293,15 @@ export class Operations {
 
   /** Time has passed since it was admitted: it may have expired, its signer may be gone, the policy may be another. */
   async #recheck(entry: Entry): Promise<Ready | Refused> {
+    try {
+      return await this.#lookAgain(entry);
+    } catch (error) {
+      if (!isFault(error) || error.code === "disk_failed") throw error;
+      return { is: "refused", code: "op_precondition", detail: flatten(error) };
+    }
+  }
+
+  async #lookAgain(entry: Entry): Promise<Ready | Refused> {
     const text = entry.bytes ?? this.#envelopeOf(entry.facts.id);
     const trust = await this.#site.trust();
     if (text === undefined || trust === undefined) return { is: "refused", code: "op_ledger_unsafe", detail: "its row is gone" };

@@ -3,6 +3,7 @@
  * dropped beyond the cap and never before it, and the answer says that some were.
  */
 import { base64, concat } from "../../../shared/core/bytes.ts";
+import { isFault } from "../../../shared/core/fault.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import type { AnswerFields } from "./signer.ts";
 
@@ -21,6 +22,7 @@ export class Output {
   readonly #over = new AbortController();
   #isTruncated = false;
   #isTimed = false;
+  #failure: unknown;
   /** Parts sent so far. */
   parts = 0;
 
@@ -45,9 +47,10 @@ export class Output {
     this.#time();
   }
 
-  /** The rest, for the final answer. Nothing is sent after it. */
+  /** The rest, for the final answer. Nothing is sent after it. A full disk cost a part of the output; a broken one is thrown. */
   end(): AnswerFields {
     this.#over.abort();
+    if (this.#failure !== undefined && (!isFault(this.#failure) || this.#failure.code === "disk_failed")) throw this.#failure;
     return { ...this.#take(), ...(this.#isTruncated ? { truncated: true } : {}) };
   }
 
@@ -63,8 +66,14 @@ export class Output {
   #flush(): void {
     const fields = this.#take();
     if (fields.stdout === undefined && fields.stderr === undefined) return;
-    this.#send(fields);
-    this.parts += 1;
+    try {
+      this.#send(fields);
+      this.parts += 1;
+    } catch (error) {
+      // Called from a pipe or a timer, where nobody catches: it is told at the end, and this piece is missing.
+      this.#failure ??= error;
+      this.#isTruncated = true;
+    }
   }
 
   #take(): AnswerFields {
