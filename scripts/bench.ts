@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { agentIdleRss } from "./benches/agent-idle-rss.ts";
 import type { Bench } from "./benches/bench.ts";
 import { cliStart } from "./benches/cli-start.ts";
+import { hubActiveJobsScan } from "./benches/hub-active-jobs-scan.ts";
 import { hubHeldRss } from "./benches/hub-held-rss.ts";
 import { hubStorm10000 } from "./benches/hub-storm.ts";
 import { hubSyncIdle } from "./benches/hub-sync-idle.ts";
+import { jobDurableReturns } from "./benches/job-durable-returns.ts";
 import { localNoop } from "./benches/local-noop.ts";
 import { publish1000Hosts } from "./benches/publish-1000-hosts.ts";
 import { BINARY } from "./fleet/real-fleet.ts";
@@ -21,6 +23,8 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Bench[]>>> = {
   "hub.sync_idle": hubSyncIdle,
   "hub.held_rss": hubHeldRss,
   "hub.storm_10000": hubStorm10000,
+  "hub.active_jobs_scan": hubActiveJobsScan,
+  "job.durable_returns": jobDurableReturns,
   "publish.1000_hosts": publish1000Hosts,
 };
 

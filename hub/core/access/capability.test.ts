@@ -4,14 +4,14 @@ import { type Access, CAPABILITIES, type Capability, decideAccess, type Principa
 const session = (role: "viewer" | "operator" | "admin"): Principal => ({ is: "session", keyId: "k", role, sessionId: "s" });
 const token = (role: "viewer" | "operator" | "admin"): Principal => ({ is: "token", tokenId: "t", role });
 
-/** open, agent, fleet.read, audit.read, host.admit, host.spec, grant.write, bundle.publish, root.write, token.write: a(llowed) u(nauthenticated) d(enied). */
+/** open, agent, fleet.read, audit.read, host.admit, host.spec, grant.write, bundle.publish, op.write, root.write, token.write: a(llowed) u(nauthenticated) d(enied). */
 const TABLE: readonly (readonly [string, Principal, string])[] = [
-  ["nobody", { is: "nobody" }, "auuuuuuuuu"],
-  ["an agent", { is: "agent", hostId: "h-aaaaaaaaaaaaaaaa" }, "aauuuuuuuu"],
-  ["a viewer's token", token("viewer"), "auaddddddd"],
-  ["an operator's token", token("operator"), "auaaaaaadd"],
-  ["an admin's token", token("admin"), "auaaaaaaaa"],
-  ["a session", session("admin"), "auaaaaaaaa"],
+  ["nobody", { is: "nobody" }, "auuuuuuuuuu"],
+  ["an agent", { is: "agent", hostId: "h-aaaaaaaaaaaaaaaa" }, "aauuuuuuuuu"],
+  ["a viewer's token", token("viewer"), "auadddddddd"],
+  ["an operator's token", token("operator"), "auaaaaaaadd"],
+  ["an admin's token", token("admin"), "auaaaaaaaaa"],
+  ["a session", session("admin"), "auaaaaaaaaa"],
 ];
 const LETTERS: Readonly<Record<string, Access>> = { a: "allowed", u: "unauthenticated", d: "denied" };
 

@@ -20,7 +20,10 @@ class Fleet {
 
   constructor(plan: Plan, batches: readonly number[]) {
     this.rows = batches.flatMap((size, batch) =>
-      Array.from({ length: size }, (): Row => ({ batch, target: { at: batch === 0 ? "waiting" : "queued", sinceMs: 0, code: null, answered: false, late: null } })),
+      Array.from(
+        { length: size },
+        (): Row => ({ batch, target: { at: batch === 0 ? "waiting" : "queued", sinceMs: 0, code: null, answered: false, late: null } }),
+      ),
     );
     this.ends = this.rows.map(() => undefined);
     this.job = newJob(plan, { total: this.rows.length, released: batches[0] ?? 0 }, 0);
@@ -199,7 +202,14 @@ const host = fc.nat(9);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant("offer" as const), host }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("part" as const), host }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("answer" as const), host, as: fc.constantFrom("returned", "failed", "refused", "busy", "cancelled", "expired" as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("answer" as const),
+      host,
+      as: fc.constantFrom("returned", "failed", "refused", "busy", "cancelled", "expired" as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), host }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.nat(HOUR) }) },
 );
@@ -224,7 +234,12 @@ test("J04 J08: whatever the order of offers, answers, repeats, cancels and time,
         fleet.nowMs = Math.max(fleet.nowMs, dueAtOf(fleet.job) ?? 0);
         fleet.turn({ on: "time" });
       }
-      expect(fleet.nowMs).toBeLessThanOrEqual(Math.max(fleet.job.plan.answerByMs, steps.reduce((sum, one) => sum + (one.do === "wait" ? one.ms : 0), 0)));
+      expect(fleet.nowMs).toBeLessThanOrEqual(
+        Math.max(
+          fleet.job.plan.answerByMs,
+          steps.reduce((sum, one) => sum + (one.do === "wait" ? one.ms : 0), 0),
+        ),
+      );
     }),
     { numRuns: 10_000 },
   );

@@ -27,14 +27,20 @@ test("a seed gives one order, whatever order the hosts came in", () => {
 
 test("every host is placed once, batches are whole and in order, none is larger than asked", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 20 }), fc.subarray(IDS), fc.string({ maxLength: 5 }), (count, batch, canaries, seed) => {
-      const hosts = IDS.slice(0, count);
-      const { placed, batches } = placeHosts(hosts, { batch, canaries, seed });
-      expect(placed.map(({ hostId }) => hostId).toSorted()).toEqual(hosts.toSorted());
-      const sizes = Array.from({ length: batches }, (_, n) => placed.filter((one) => one.batch === n).length);
-      expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(count);
-      expect(sizes.every((size) => size > 0)).toBe(true);
-      expect(sizes.slice(1).every((size) => size <= batch)).toBe(true);
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 12 }),
+      fc.integer({ min: 1, max: 20 }),
+      fc.subarray(IDS),
+      fc.string({ maxLength: 5 }),
+      (count, batch, canaries, seed) => {
+        const hosts = IDS.slice(0, count);
+        const { placed, batches } = placeHosts(hosts, { batch, canaries, seed });
+        expect(placed.map(({ hostId }) => hostId).toSorted()).toEqual(hosts.toSorted());
+        const sizes = Array.from({ length: batches }, (_, n) => placed.filter((one) => one.batch === n).length);
+        expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(count);
+        expect(sizes.every((size) => size > 0)).toBe(true);
+        expect(sizes.slice(1).every((size) => size <= batch)).toBe(true);
+      },
+    ),
   );
 });

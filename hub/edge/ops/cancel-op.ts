@@ -18,6 +18,7 @@ export function cancelOp(hub: Hub, tx: Tx, row: OpRow, by: string, nowMs: number
   if (job === undefined) {
     finishOp(tx.db, row.op_seq, "cancelled", nowMs);
     appendEvent(tx.db, { at: nowMs, kind: "op.finished", data: { op_id: row.op_id, op: row.kind, state: "cancelled" } });
+    tx.afterCommit(() => hub.jobs.finished(row.op_id));
     tx.afterCommit(() => hub.jobs.changed(row.op_id));
     return;
   }

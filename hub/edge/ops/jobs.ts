@@ -9,7 +9,20 @@ import type { Metric } from "../../../shared/core/metrics.ts";
 import type { TargetState } from "../../../shared/protocol/api/ops.ts";
 import type { Hub } from "../hub.ts";
 import { appendEvent } from "../store/events.ts";
-import { countOpenOps, dueOps, finishOp, jobOf, type OpenCount, openOps, opBySeq, type OpRow, postponeOp, storeJob } from "../store/ops.ts";
+import {
+  type AnsweredOp,
+  countOpenOps,
+  dueOps,
+  findAnsweredOp,
+  finishOp,
+  jobOf,
+  type OpenCount,
+  openOps,
+  opBySeq,
+  type OpRow,
+  postponeOp,
+  storeJob,
+} from "../store/ops.ts";
 import { countBatch, countStates, openTargetsAfter } from "../store/op-targets.ts";
 import type { Tx } from "../store/store.ts";
 import type { HostEntry } from "../sync/host-table.ts";
@@ -24,12 +37,15 @@ const ROWS_PER_READ = 5_000;
 const STRIKES_MAX = 5;
 const STRUCK_OUT_MS = 600_000;
 const STRIKE_MS = 5_000;
+const ANSWERED_KEPT = 1_000;
 const COUNT_EVERY_MS = 5_000;
 
 export class Jobs {
   readonly #hub: () => Hub;
   readonly feed: ReturnFeed;
   readonly #strikes = new Map<number, number>();
+  readonly #answered = new Map<string, AnsweredOp>();
+  readonly #drifted = new Set<number>();
   #open: readonly OpenCount[] = [];
   #countedMonoMs = Number.NEGATIVE_INFINITY;
 
@@ -73,6 +89,10 @@ export class Jobs {
     const hub = this.#hub();
     const nowMs = hub.world.clock.wallMs();
     const due = await hub.store.read((db) => dueOps(db, nowMs, DUE_PER_TURN));
+    for (const opSeq of this.#drifted) {
+      await this.#recount(opSeq);
+      this.#drifted.delete(opSeq);
+    }
     for (const opSeq of due) await this.#turnOne(opSeq);
     if (hub.world.clock.monoMs() - this.#countedMonoMs >= COUNT_EVERY_MS) await this.#count();
   }
@@ -86,14 +106,20 @@ export class Jobs {
       const strikes = (this.#strikes.get(opSeq) ?? 0) + 1;
       this.#strikes.set(opSeq, strikes);
       hub.world.log.event("error", "ops.failed", { op_seq: opSeq, strikes }, error);
+      // Counted anew before it is put off: what the count finds due is put off too.
+      if (strikes === 1) await this.#recount(opSeq);
       await hub.store.write("ops.postpone", (tx) => postponeOp(tx.db, opSeq, hub.world.clock.wallMs() + (strikes >= STRIKES_MAX ? STRUCK_OUT_MS : STRIKE_MS)));
-      await this.#recount(opSeq);
     }
   }
 
   /** Counters from the truth: whatever went wrong with one, it is right again after this. */
   async #recount(opSeq: number): Promise<void> {
-    await this.#hub().store.write("ops.recount", (tx) => recount(tx, opSeq));
+    try {
+      await this.#hub().store.write("ops.recount", (tx) => recount(tx, opSeq));
+    } catch (error) {
+      // Its row can't be read: nothing of it moves, and the others do not wait for it.
+      this.#hub().world.log.event("error", "ops.failed", { op_seq: opSeq }, error);
+    }
   }
 
   async #count(): Promise<void> {
@@ -126,6 +152,26 @@ export class Jobs {
 
   isAway(hostId: string): boolean {
     return this.#entry(hostId)?.contact !== "up";
+  }
+
+  /** The op that an answer names. Open ones are remembered: a thousand answers to one op look it up once. */
+  answeredOp(tx: Tx, opId: string): AnsweredOp | undefined {
+    const known = this.#answered.get(opId);
+    if (known !== undefined) return known;
+    const op = findAnsweredOp(tx.db, opId);
+    // After the commit: what is remembered is on disk.
+    if (op?.is_open === 1 && this.#answered.size < ANSWERED_KEPT) tx.afterCommit(() => this.#answered.set(opId, op));
+    return op;
+  }
+
+  finished(opId: string): void {
+    this.#answered.delete(opId);
+  }
+
+  /** Its rows moved and its counters did not: they are taken from the rows at the next turn. */
+  drifted(opSeq: number, error: unknown): void {
+    this.#hub().world.log.event("error", "ops.failed", { op_seq: opSeq }, error);
+    this.#drifted.add(opSeq);
   }
 
   // --- after commits -----------------------------------------------------------------------------------------------------------
@@ -181,6 +227,7 @@ function turnDue(hub: Hub, tx: Tx, opSeq: number): void {
   const turn = turnCollecting({ at: row.state, expiresAtMs: row.expires_at }, { on: "time" }, nowMs);
   if (turn.is !== "over") return;
   finishOp(tx.db, opSeq, turn.state, nowMs);
+  tx.afterCommit(() => hub.jobs.finished(row.op_id));
   appendEvent(tx.db, { at: nowMs, kind: "op.finished", data: { op_id: row.op_id, op: row.kind, state: turn.state } });
   tx.afterCommit(() => hub.jobs.changed(row.op_id));
 }

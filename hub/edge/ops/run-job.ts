@@ -8,7 +8,7 @@ import { isOpenTarget, type Target, type TargetEvent, turnTarget } from "../../c
 import type { TargetState } from "../../../shared/protocol/api/ops.ts";
 import type { Hub } from "../hub.ts";
 import { appendEvent } from "../store/events.ts";
-import { finishOp, type OpRow, storeJob } from "../store/ops.ts";
+import { finishOp, jobOf, opBySeq, type OpRow, storeJob } from "../store/ops.ts";
 import { countBatch, openTargets, storeTarget, targetOf, type TargetRow } from "../store/op-targets.ts";
 import type { Tx } from "../store/store.ts";
 
@@ -20,17 +20,38 @@ const RELEASE_MAX = 100_000;
 export interface JobRun {
   readonly hub: Hub;
   readonly tx: Tx;
-  readonly row: Pick<OpRow, "op_seq" | "op_id" | "kind" | "cancelled_by" | "state">;
+  readonly row: Pick<OpRow, "op_seq" | "op_id" | "kind">;
   readonly nowMs: number;
+  /** Moves that are not in the job yet. */
+  readonly pending?: readonly Move[];
 }
 
 type MovingEffect = Exclude<JobEffect, { readonly run: "release" }>;
+
+/**
+ * One host moved: the job is turned at the end of the commit, once for all answers in it. A thousand hosts answer at the same
+ * moment, and one row counts them.
+ */
+export function leaveMove({ hub, tx, row }: JobRun, move: Move): void {
+  tx.atEnd(endKey(row.op_seq), move, {
+    run: (end, moves) => {
+      const op = opBySeq(end.db, row.op_seq);
+      const job = op === undefined ? undefined : jobOf(op);
+      if (op !== undefined && job !== undefined) runJob({ hub, tx: end, row: op, nowMs: hub.world.clock.wallMs(), pending: moves }, job, []);
+    },
+    failed: (error) => hub.jobs.drifted(row.op_seq, error),
+  });
+}
+
+const endKey = (opSeq: number): string => `job ${opSeq}`;
+// Only `leaveMove` puts something under this key.
+const pendingMoves = (tx: Tx, opSeq: number): readonly Move[] => tx.takeEnd(endKey(opSeq)) as readonly Move[];
 
 interface Running extends JobRun {
   readonly dropsAway: boolean;
 }
 
-interface Move {
+export interface Move {
   readonly from: TargetState;
   readonly to: TargetState;
   readonly batch: number;
@@ -50,6 +71,8 @@ export function runJob(given: JobRun, before: Job, events: readonly JobEvent[]):
     // A release must not be lost behind the next event: it is done in the turn that asks for it.
     for (const effect of turn.effects) if (effect.run === "release") job = release(run, job, effect.batch);
   };
+  // What answers in the same commit left to the end comes first: it happened first.
+  for (const move of inRuns(run.pending ?? pendingMoves(tx, row.op_seq))) feed({ on: "moved", ...move });
   for (const event of events) feed(event);
   for (;;) {
     const effect = effects.find((asked): asked is MovingEffect => asked.run !== "release");
@@ -72,7 +95,8 @@ export function runJob(given: JobRun, before: Job, events: readonly JobEvent[]):
   return job;
 }
 
-function finish({ tx, row, nowMs }: JobRun, job: Job): void {
+function finish({ hub, tx, row, nowMs }: JobRun, job: Job): void {
+  tx.afterCommit(() => hub.jobs.finished(row.op_id));
   const state = opStateOf(job);
   storeJob(tx.db, row.op_seq, job, state, undefined);
   finishOp(tx.db, row.op_seq, state, nowMs);
@@ -142,6 +166,17 @@ export function storeTurned({ hub, tx, row: op }: JobRun, row: Pick<TargetRow, "
   if (isOpenTarget(before.at) && !isOpenTarget(after.at)) tx.afterCommit(() => hub.jobs.ended(row.host_id, op.op_seq));
   else if (before.at === "queued") tx.afterCommit(() => hub.jobs.released(row.host_id, op, after.at));
   else if (after.at === "running" && before.at !== "running") tx.afterCommit(() => hub.jobs.begun(row.host_id, op.op_seq));
+}
+
+/** In their order, those that are the same and follow each other counted as one. */
+function inRuns(moves: readonly Move[]): readonly (Move & { readonly count: number })[] {
+  const runs: (Move & { count: number })[] = [];
+  for (const { from, to, batch } of moves) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.from === from && last.to === to && last.batch === batch) last.count += 1;
+    else runs.push({ from, to, batch, count: 1 });
+  }
+  return runs;
 }
 
 /** Moves that are the same, counted. */

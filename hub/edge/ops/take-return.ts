@@ -5,7 +5,6 @@
  *
  * Taking a record never throws for what is in it: one bad record must not keep a box from telling the rest.
  */
-import { isOver, type JobEvent } from "../../core/ops/job.ts";
 import type { TargetEvent } from "../../core/ops/target-state.ts";
 import { turnTarget } from "../../core/ops/target-state.ts";
 import { fromBase64, fromUtf8 } from "../../../shared/core/bytes.ts";
@@ -19,10 +18,10 @@ import type { Hub } from "../hub.ts";
 import { appendEvent } from "../store/events.ts";
 import { insertOpLog } from "../store/op-log.ts";
 import { boundUnknownReturns, insertReturn } from "../store/op-returns.ts";
-import { findOp, jobOf, type OpRow } from "../store/ops.ts";
+import type { AnsweredOp } from "../store/ops.ts";
 import { findTarget, targetOf } from "../store/op-targets.ts";
 import type { Tx } from "../store/store.ts";
-import { type JobRun, runJob, storeTurned } from "./run-job.ts";
+import { type JobRun, leaveMove, storeTurned } from "./run-job.ts";
 
 /** Records of ops that this hub does not know, per host. */
 const UNKNOWN_KEPT = 1_000;
@@ -31,15 +30,14 @@ const OP_ID = /^o-[a-z2-7]{16}$/;
 
 /** A record as the hub reads it: verified, or only what it claims to be about. */
 export type ReadReturn =
-  | { readonly is: "verified"; readonly payload: ReturnPayload; readonly envelope: Envelope }
-  | { readonly is: "unverified"; readonly opId: string; readonly refusal: string; readonly envelope: Envelope };
+  | { readonly is: "verified"; readonly payload: ReturnPayload; readonly text: string; readonly digest: string }
+  | { readonly is: "unverified"; readonly opId: string; readonly refusal: string; readonly text: string; readonly digest: string };
 
 export function readReturn(envelope: Envelope, identity: HostIdentity | undefined): ReadReturn {
-  if (identity === undefined) return { is: "unverified", opId: claimedOp(envelope), refusal: "no_fleet", envelope };
+  const kept = { text: textOf(envelope), digest: envelope.signatures[0]?.sig.slice(0, DIGEST_CHARS) ?? "" };
+  if (identity === undefined) return { is: "unverified", opId: claimedOp(envelope), refusal: "no_fleet", ...kept };
   const verdict = verifyReturn(envelope, identity);
-  return verdict.ok
-    ? { is: "verified", payload: verdict.value, envelope }
-    : { is: "unverified", opId: claimedOp(envelope), refusal: verdict.refusal, envelope };
+  return verdict.ok ? { is: "verified", payload: verdict.value, ...kept } : { is: "unverified", opId: claimedOp(envelope), refusal: verdict.refusal, ...kept };
 }
 
 /** What an unverified record says it is about; empty when it says nothing that is an id. */
@@ -61,7 +59,7 @@ export interface Answering {
 /** Inside the transaction that acknowledges it. */
 export function storeReturn(hub: Hub, tx: Tx, host: Answering, read: ReadReturn, nowMs: number): void {
   const opId = read.is === "verified" ? read.payload.op_id : read.opId;
-  const op = opId === "" ? undefined : findOp(tx.db, opId);
+  const op = opId === "" ? undefined : hub.jobs.answeredOp(tx, opId);
   const isNew = insertReturn(tx.db, {
     op_id: opId,
     host_id: host.hostId,
@@ -70,8 +68,8 @@ export function storeReturn(hub: Hub, tx: Tx, host: Answering, read: ReadReturn,
     received_at: nowMs,
     verified: read.is === "verified" ? 1 : 0,
     is_known: op === undefined ? 0 : 1,
-    digest: read.envelope.signatures[0]?.sig.slice(0, DIGEST_CHARS) ?? "",
-    envelope: textOf(read.envelope),
+    digest: read.digest,
+    envelope: read.text,
   });
   if (!isNew) return;
   if (op === undefined) boundUnknownReturns(tx.db, host.hostId, UNKNOWN_KEPT);
@@ -85,7 +83,7 @@ function noteUnverified(tx: Tx, host: Answering, data: { readonly op_id: string;
   appendEvent(tx.db, { at: nowMs, kind: "op.failed", host, data: { ...data, because: "its answer does not verify" } });
 }
 
-function applyReturn(run: JobRun, op: OpRow, host: Answering, payload: ReturnPayload): void {
+function applyReturn(run: JobRun, op: AnsweredOp, host: Answering, payload: ReturnPayload): void {
   const { tx, nowMs } = run;
   const row = findTarget(tx.db, op.op_seq, host.hostId);
   const event = eventOf(payload);
@@ -98,10 +96,7 @@ function applyReturn(run: JobRun, op: OpRow, host: Answering, payload: ReturnPay
   if (after.at === "failed" || after.at === "refused") {
     appendEvent(tx.db, { at: nowMs, kind: after.at === "failed" ? "op.failed" : "op.refused", host, data: { op_id: op.op_id, op: op.kind, code: after.code } });
   }
-  const job = jobOf(op);
-  if (job === undefined || isOver(job) || after.at === before.at) return;
-  const moved: JobEvent = { on: "moved", from: before.at, to: after.at, batch: row.batch, count: 1 };
-  runJob(run, job, [moved]);
+  if (after.at !== before.at) leaveMove(run, { from: before.at, to: after.at, batch: row.batch });
 }
 
 /** A box that was given an op twice says so; its answer to the first is on its way, or was lost with a backup. That alone ends nothing. */

@@ -71,6 +71,14 @@ export function findOp(db: Database, opId: string): OpRow | undefined {
   return db.get<OpRow>("ops.find", `SELECT ${COLUMNS} FROM ops WHERE op_id = ?`, opId);
 }
 
+/** What never changes of an op. */
+export type AnsweredOp = Pick<OpRow, "op_seq" | "op_id" | "kind" | "sha256">;
+
+/** What an answer is held to. */
+export function findAnsweredOp(db: Database, opId: string): (AnsweredOp & Pick<OpRow, "is_open">) | undefined {
+  return db.get("ops.answered", "SELECT op_seq, op_id, kind, sha256, is_open FROM ops WHERE op_id = ?", opId);
+}
+
 export function opBySeq(db: Database, opSeq: number): OpRow | undefined {
   return db.get<OpRow>("ops.find", `SELECT ${COLUMNS} FROM ops WHERE op_seq = ?`, opSeq);
 }

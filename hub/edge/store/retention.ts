@@ -71,11 +71,19 @@ export function bundlesInForce(db: Database): readonly number[] {
  */
 export function pruneOps(db: Database, keep: Keep, nowMs: number): number {
   const nth = (offset: number): number =>
-    db.get<{ finished_at: number }>("ops.prune-bound", "SELECT finished_at FROM ops INDEXED BY ops_finished WHERE is_open = 0 ORDER BY finished_at DESC LIMIT 1 OFFSET ?", offset)?.finished_at ?? -1;
+    db.get<{ finished_at: number }>(
+      "ops.prune-bound",
+      "SELECT finished_at FROM ops INDEXED BY ops_finished WHERE is_open = 0 ORDER BY finished_at DESC LIMIT 1 OFFSET ?",
+      offset,
+    )?.finished_at ?? -1;
   const upto = Math.min(nth(keep.rowsMin), Math.max(nowMs - keep.ageMs, nth(keep.rowsMax)));
   let gone = 0;
   while (gone < PRUNE_ROWS_MAX) {
-    const old = db.get<{ op_seq: number; op_id: string }>("ops.prune-find", "SELECT op_seq, op_id FROM ops INDEXED BY ops_finished WHERE is_open = 0 AND finished_at <= ? ORDER BY finished_at LIMIT 1", upto);
+    const old = db.get<{ op_seq: number; op_id: string }>(
+      "ops.prune-find",
+      "SELECT op_seq, op_id FROM ops INDEXED BY ops_finished WHERE is_open = 0 AND finished_at <= ? ORDER BY finished_at LIMIT 1",
+      upto,
+    );
     if (old === undefined) break;
     gone += pruneOneOp(db, old.op_seq, old.op_id);
   }
@@ -83,7 +91,12 @@ export function pruneOps(db: Database, keep: Keep, nowMs: number): number {
 }
 
 function pruneOneOp(db: Database, opSeq: number, opId: string): number {
-  const returns = db.run("ops.prune", "DELETE FROM op_returns WHERE seq IN (SELECT seq FROM op_returns INDEXED BY op_returns_of_op WHERE op_id = ? LIMIT ?)", opId, PRUNE_ROWS_MAX).changes;
+  const returns = db.run(
+    "ops.prune",
+    "DELETE FROM op_returns WHERE seq IN (SELECT seq FROM op_returns INDEXED BY op_returns_of_op WHERE op_id = ? LIMIT ?)",
+    opId,
+    PRUNE_ROWS_MAX,
+  ).changes;
   if (returns === PRUNE_ROWS_MAX) return returns;
   const targets = db.run(
     "ops.prune",

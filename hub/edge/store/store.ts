@@ -17,6 +17,18 @@ import type { World } from "../../../shared/ports/world.ts";
 export interface Tx {
   readonly db: Database;
   readonly afterCommit: (effect: () => void) => void;
+  /**
+   * Once per commit and key, after the last body, in the same transaction: many bodies that change one row write it once. What a body
+   * that failed had put in is not there. When `run` throws, it alone is undone and `failed` is told; the bodies stand.
+   */
+  readonly atEnd: <T>(key: string, item: T, end: AtEnd<T>) => void;
+  /** What `atEnd` has for this key so far, taken out: whoever writes the row now takes it along. */
+  readonly takeEnd: (key: string) => readonly unknown[];
+}
+
+export interface AtEnd<T> {
+  readonly run: (tx: Tx, items: readonly T[]) => void;
+  readonly failed: (error: unknown) => void;
 }
 
 export interface Store {
@@ -69,7 +81,9 @@ export function openedStore(world: World, db: Database): Store {
     const op = batch.length === 1 ? (batch[0]?.op ?? "hub.write") : "hub.write";
     try {
       db.transaction(op, () => {
-        for (const waiting of batch) settled.push(runOne(db, waiting, effects));
+        const ends: Ends = new Map();
+        for (const waiting of batch) settled.push(runOne(db, waiting, effects, ends));
+        runEnds(db, effects, ends);
       });
     } catch (error) {
       counts.failures += 1;
@@ -118,11 +132,25 @@ export function openedStore(world: World, db: Database): Store {
   };
 }
 
-function runOne(db: Database, waiting: Waiting, effects: (() => void)[]): { readonly waiting: Waiting; readonly error?: unknown } {
+interface End {
+  readonly items: unknown[];
+  readonly end: AtEnd<unknown>;
+}
+type Ends = Map<string, End>;
+
+function runOne(db: Database, waiting: Waiting, effects: (() => void)[], ends: Ends): { readonly waiting: Waiting; readonly error?: unknown } {
   const mine: (() => void)[] = [];
+  const own: Ends = new Map();
+  const taken: string[] = [];
   db.run("hub.savepoint", "SAVEPOINT write_body");
   try {
-    waiting.run({ db, afterCommit: (effect) => mine.push(effect) });
+    waiting.run(
+      txOn(db, mine, own, (key) => {
+        const before = taken.includes(key) ? [] : (ends.get(key)?.items ?? []);
+        taken.push(key);
+        return before;
+      }),
+    );
   } catch (error) {
     // A full disk can undo the whole transaction; then this throws too and the batch fails as one.
     db.run("hub.savepoint", "ROLLBACK TO write_body");
@@ -131,5 +159,56 @@ function runOne(db: Database, waiting: Waiting, effects: (() => void)[]): { read
   }
   db.run("hub.savepoint", "RELEASE write_body");
   effects.push(...mine);
+  for (const key of taken) ends.delete(key);
+  for (const [key, { items, end }] of own) {
+    const known = ends.get(key);
+    if (known === undefined) ends.set(key, { items, end });
+    else known.items.push(...items);
+  }
   return { waiting };
+}
+
+function txOn(db: Database, effects: (() => void)[], own: Ends, before: (key: string) => readonly unknown[]): Tx {
+  return {
+    db,
+    afterCommit: (effect) => effects.push(effect),
+    atEnd: (key, item, end) => {
+      const known = own.get(key);
+      // The items of one key are all of one kind: its own `run` reads them.
+      if (known === undefined) own.set(key, { items: [item], end: end as AtEnd<unknown> });
+      else known.items.push(item);
+    },
+    takeEnd: (key) => {
+      const items = [...before(key), ...(own.get(key)?.items ?? [])];
+      own.delete(key);
+      return items;
+    },
+  };
+}
+
+function runEnds(db: Database, effects: (() => void)[], ends: Ends): void {
+  for (const { items, end } of ends.values()) {
+    const mine: (() => void)[] = [];
+    db.run("hub.savepoint", "SAVEPOINT write_body");
+    try {
+      const own: Ends = new Map();
+      end.run(
+        txOn(db, mine, own, () => []),
+        items,
+      );
+      // What it leaves for the end is done now: this is the end.
+      for (const last of own.values())
+        last.end.run(
+          txOn(db, mine, new Map(), () => []),
+          last.items,
+        );
+    } catch (error) {
+      db.run("hub.savepoint", "ROLLBACK TO write_body");
+      db.run("hub.savepoint", "RELEASE write_body");
+      effects.push(() => end.failed(error));
+      continue;
+    }
+    db.run("hub.savepoint", "RELEASE write_body");
+    effects.push(...mine);
+  }
 }

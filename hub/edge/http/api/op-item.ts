@@ -6,7 +6,7 @@ import type { Database } from "../../../../shared/ports/databases.ts";
 import type { Hub } from "../../hub.ts";
 import type { OpLogRow } from "../../store/op-log.ts";
 import type { ListedReturn } from "../../store/op-returns.ts";
-import type { ListedTarget } from "../../store/op-targets.ts";
+import { countStates, type ListedTarget } from "../../store/op-targets.ts";
 import { jobOf, opEnvelope, type OpRow } from "../../store/ops.ts";
 import { storedEnvelope } from "../../trust/load-root.ts";
 
@@ -22,7 +22,7 @@ export function opItemOf(db: Database, row: OpRow): OpItem {
     accepted_at: row.accepted_at ?? row.created_at,
     expires_at: row.expires_at,
     pacing: row.pacing === null ? null : pacing.parse(JSON.parse(row.pacing)),
-    counts: countsOf(row),
+    counts: countsOf(db, row),
     total: row.total,
     note: row.note,
     cancel_asked: row.cancelled_by !== null,
@@ -36,9 +36,16 @@ export function signedParts(text: string | undefined): Pick<Envelope, "payload" 
   return parts;
 }
 
-const countsOf = (row: OpRow): OpItem["counts"] => ({ ...(jobOf(row)?.counts ?? NO_COUNTS) });
+/** From the job's counters; from the rows they count where the job can't be read. */
+function countsOf(db: Database, row: OpRow): OpItem["counts"] {
+  try {
+    return { ...(jobOf(row)?.counts ?? NO_COUNTS) };
+  } catch {
+    return { ...NO_COUNTS, ...Object.fromEntries(countStates(db, row.op_seq).map(({ state, count }) => [state, count])) };
+  }
+}
 
-export const opProgressOf = (row: OpRow): OpProgress => ({ op_id: row.op_id, state: row.state, counts: countsOf(row), total: row.total });
+export const opProgressOf = (db: Database, row: OpRow): OpProgress => ({ op_id: row.op_id, state: row.state, counts: countsOf(db, row), total: row.total });
 
 export function opTargetOf(hub: Hub, row: ListedTarget): OpTargetItem {
   const entry = hub.hosts.get(row.host_id);

@@ -5,11 +5,12 @@
  */
 import { utf8 } from "../../../../shared/core/bytes.ts";
 import { Fault } from "../../../../shared/core/fault.ts";
+import type { OpProgress } from "../../../../shared/protocol/api/ops.ts";
 import { isFinalOp } from "../../../core/ops/op-state.ts";
 import { findOperator } from "../../access/find-operator.ts";
 import type { Hub } from "../../hub.ts";
 import { type ListedReturn, listReturns } from "../../store/op-returns.ts";
-import { findOp, type OpRow } from "../../store/ops.ts";
+import { findOp } from "../../store/ops.ts";
 import type { RouteCall } from "../route.ts";
 import { opProgressOf, opReturnOf } from "./op-item.ts";
 
@@ -95,11 +96,11 @@ class Follower {
   }
 
   /** Returns first: whoever reads that the op is over has all of them. */
-  #textOf(op: OpRow | undefined, rows: readonly ListedReturn[]): string {
+  #textOf(op: OpProgress | undefined, rows: readonly ListedReturn[]): string {
     this.#afterSeq = rows.at(-1)?.seq ?? this.#afterSeq;
     const returns = rows.map((row) => `id: ${row.seq}\nevent: return\ndata: ${JSON.stringify(opReturnOf(row))}\n\n`).join("");
     if (op === undefined || rows.length === RETURNS_PER_READ) return returns;
-    const progress = JSON.stringify(opProgressOf(op));
+    const progress = JSON.stringify(op);
     if (progress === this.#told) return returns;
     this.#told = progress;
     return `${returns}event: op\ndata: ${progress}\n\n`;
@@ -110,11 +111,14 @@ class Follower {
     return (await findOperator(this.#hub, this.#secret)).is !== "nobody";
   }
 
-  #read(): Promise<{ readonly op: OpRow | undefined; readonly rows: readonly ListedReturn[] }> {
-    return this.#hub.store.read((db) => ({
-      op: findOp(db, this.#opId),
-      rows: listReturns(db, this.#opId, { afterSeq: this.#afterSeq, limit: RETURNS_PER_READ }),
-    }));
+  #read(): Promise<{ readonly op: OpProgress | undefined; readonly rows: readonly ListedReturn[] }> {
+    return this.#hub.store.read((db) => {
+      const op = findOp(db, this.#opId);
+      return {
+        op: op === undefined ? undefined : opProgressOf(db, op),
+        rows: listReturns(db, this.#opId, { afterSeq: this.#afterSeq, limit: RETURNS_PER_READ }),
+      };
+    });
   }
 }
 

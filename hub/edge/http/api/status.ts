@@ -54,7 +54,8 @@ export function statusRoutes(hub: Hub, checks: () => readonly Check[]): readonly
 }
 
 function openOpsOf(counts: readonly OpenCount[]): NonNullable<HubStatus["ops"]> {
-  const sum = (rows: readonly OpenCount[], wanted: boolean): number => rows.filter(({ state }) => isCollecting(state) === wanted).reduce((all, { count }) => all + count, 0);
+  const sum = (rows: readonly OpenCount[], wanted: boolean): number =>
+    rows.filter(({ state }) => isCollecting(state) === wanted).reduce((all, { count }) => all + count, 0);
   const kinds = [...new Set(counts.map(({ kind }) => kind))].map((kind) => {
     const own = counts.filter((row) => row.kind === kind);
     return { kind, active: sum(own, false), unsigned: sum(own, true) };
