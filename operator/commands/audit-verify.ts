@@ -3,6 +3,7 @@ import { count } from "../../shared/cli/age.ts";
 import { mark } from "../../shared/cli/glyph.ts";
 import { present } from "../../shared/cli/present.ts";
 import type { AuditAnchor } from "../../shared/core/audit-chain.ts";
+import { argText } from "../core/cli/option-values.ts";
 import { checkAudit, type AuditCheck } from "../core/fleet/audit-check.ts";
 import { readAuditHead, writeAuditHead } from "../edge/audit-head.ts";
 import { listAudit, take, verifyAudit } from "../edge/hub-api.ts";
@@ -10,6 +11,8 @@ import { openSession } from "../edge/session.ts";
 
 /** Walks the whole chain here and compares it with the head that was verified last time. Exit 7 when it does not hold. */
 export const run: Run = async (call) => {
+  const host = argText(call, "host");
+  if (host !== "") return (await import("../edge/verify-op-log.ts")).verifyHostLog(call, host);
   const { hub, root } = await openSession(call);
   const fleetId = root.payload.fleet_id;
   const { anchor } = await verifyAudit(hub);

@@ -245,7 +245,7 @@ test("wrong words are refused before anything is signed or asked", async () => {
   ];
   for (const [words, code, said] of table) {
     const ran = await at.run(["run", ...words, ...pass]);
-    expect([words, ran.code, ran.stderr.includes(said) ? said : ran.stderr]).toEqual([words, code, said]);
+    expect({ words, code: Number(ran.code), said: ran.stderr.includes(said) ? said : ran.stderr }).toEqual({ words, code, said });
   }
   expect((await at.run("op list --all")).stdout).toBe("  No op yet.\n");
 });

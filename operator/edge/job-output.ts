@@ -72,7 +72,7 @@ export class JobOutput {
       data: { ...opData(this.#op), items, summary: summaryData(book, id, end) },
       human: () => jobText(book, paper),
     });
-    if (isHuman(globals) && end.exit !== 0) suggest(this.#call, openHosts(book.counts()) > 0 ? `felhom job follow ${id} --wait` : `felhom job retry ${id}`);
+    if (isHuman(globals) && end.exit !== 0) suggest(this.#call, nextOf(book, id));
   }
 
   #silent(host: HostBook): Readonly<Record<string, unknown>> {
@@ -83,6 +83,13 @@ export class JobOutput {
   #line(type: string, data: Readonly<Record<string, unknown>>): void {
     if (this.#call.globals.output === "jsonl") this.#call.terminal.out(`${safeJson({ type, ...data })}\n`);
   }
+}
+
+function nextOf(book: JobBook, id: string): string {
+  const counts = book.counts();
+  if (openHosts(counts) > 0) return `felhom job follow ${id} --wait`;
+  if (counts.unverified > 0) return `felhom host list --verify`;
+  return counts.refused + counts.busy + counts.expired + counts.cancelled > 0 ? `felhom job retry ${id}` : `felhom job retry ${id} --failed`;
 }
 
 const EXITS: readonly ExitCode[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 75, 124, 130];

@@ -15,9 +15,12 @@ export const commands: readonly Command[] = [
   },
   {
     path: ["audit", "verify"],
-    summary: "Check here that the audit log is whole and continues what was seen last time",
-    examples: [{ run: "felhom audit verify", shows: "exit 7 when a row was changed, removed or rewritten" }],
-    args: [],
+    summary: "Check here that the hub's audit log, or a host's own log of ops, is whole and continues what was seen last time",
+    examples: [
+      { run: "felhom audit verify", shows: "exit 7 when a row was changed, removed or rewritten" },
+      { run: "felhom audit verify kovacs-1", shows: "the hub's copy of what this box ran and refused, against what the box signed" },
+    ],
+    args: [{ name: "host", summary: "This host's log of ops instead of the hub's audit log", required: false }],
     options: [],
     mutates: false,
     load: () => import("../commands/audit-verify.ts"),

@@ -27,7 +27,8 @@ const NAMES_SHOWN = 6;
 export function jobText(book: JobBook, paper: JobPaper): string {
   const hosts = book.hosts();
   const answered = hosts.filter(({ outcome }) => outcome === "ok");
-  return [answersText(answered, paper), badText(hosts, paper), summaryText(book, paper)].filter((part) => part !== "").join("\n\n");
+  const failed = hosts.filter(({ outcome, answer }) => outcome !== "ok" && answer !== undefined && answerLines(answer).length > 1);
+  return [answersText(answered, paper), badText(hosts, paper), failedText(failed, paper), summaryText(book, paper)].filter((part) => part !== "").join("\n\n");
 }
 
 /** `12 / 17  ███████▌  ok 9  failed 1  waiting 5   41 s   Ctrl-C detaches`, cut to the window. */
@@ -71,6 +72,12 @@ function answersText(answered: readonly HostBook[], paper: JobPaper): string {
   ].join("\n");
 }
 
+/** What those said that failed, where it is more than the one line that stands beside their names. */
+function failedText(failed: readonly HostBook[], paper: JobPaper): string {
+  const groups = foldAnswers(failed, linesOf).slice(0, paper.verbose ? failed.length : GROUPS_MAX);
+  return groups.map((group) => groupText(group, paper, "bad")).join("\n");
+}
+
 function linesOf({ answer }: HostBook): readonly string[] {
   if (answer === undefined) return [];
   const lines = answerLines(answer);
@@ -78,13 +85,13 @@ function linesOf({ answer }: HostBook): readonly string[] {
 }
 
 /** `  ✓ 12 hosts  kovacs-1, dental-1 and 10 more`, and below it what they said. */
-function groupText({ hosts, lines }: AnswerGroup, { terminal, verbose }: JobPaper): string {
+function groupText({ hosts, lines }: AnswerGroup, { terminal, verbose }: JobPaper, kind: "good" | "bad" = "good"): string {
   const [only] = hosts;
   const took = hosts.length === 1 && only?.answer?.durationMs !== undefined ? age(only.answer.durationMs) : "";
   const names = nameList(hosts, verbose, terminal.outIsTty ? terminal.columns - 16 : Number.POSITIVE_INFINITY);
   const title = hosts.length === 1 ? names : count(hosts.length, "host");
   const aside = hosts.length === 1 ? took : names;
-  const head = `  ${mark(terminal, "good", title)}${aside === "" ? "" : `  ${paint(terminal, "quiet", aside)}`}`;
+  const head = `  ${mark(terminal, kind, title)}${aside === "" ? "" : `  ${paint(terminal, "quiet", aside)}`}`;
   return [head, ...outputText(lines, verbose, terminal)].join("\n");
 }
 
