@@ -120,6 +120,8 @@ function signRoute(hub: Hub): Route {
       const read = await offer(hub, { ...known.parts, signatures }, pacing, undefined);
       return mutate(hub, call, { action: "op.sign", target: `op ${opId}` }, (tx, nowMs) => {
         const row = findOp(tx.db, opId);
+        const isThere = row !== undefined && signedParts(opEnvelope(tx.db, row.op_seq)).signatures.some((other) => other.keyid === keyid && other.sig === sig);
+        if (isThere) return doneWith(tx, 200, opId, undefined);
         if (row !== undefined && isFinalOp(row.state)) throw new Fault("conflict", `Cannot sign op ${opId}: it is ${row.state}`);
         const incoming = orRefuse("op", read.incoming);
         const counts = incoming.standing.signers.some((signer) => signer === keyid);
