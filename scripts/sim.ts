@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { crashRun } from "../shared/sim/crash-run.ts";
-import { type Simulated, simulate } from "../shared/sim/simulate.ts";
+import { type Simulated, simulate, type SimulateOptions } from "../shared/sim/simulate.ts";
 import { warmUp } from "../shared/sim/warm-up.ts";
 import { BUGS } from "../shared/sim/bugs/bugs.ts";
 
@@ -22,6 +22,8 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     hours: { type: "string", default: "6" },
     boxes: { type: "string", default: "3" },
+    ops: { type: "string", default: "12" },
+    hostile: { type: "boolean", default: false },
     bug: { type: "string" },
     seconds: { type: "string" },
     once: { type: "boolean", default: false },
@@ -31,11 +33,12 @@ const { values } = parseArgs({
   },
 });
 
-const HELP = `Usage: scripts/sim [--seeds N] [--from S] [--hours H] [--boxes B] [--bug NAME] [--seconds S] [--once] [--json]
+const HELP = `Usage: scripts/sim [--seeds N] [--from S] [--hours H] [--boxes B] [--ops N] [--hostile] [--bug NAME] [--seconds S] [--once] [--json]
        scripts/sim --crashes STEP [--from N]
 
 One hub, B boxes and an operator on simulated machines, from each of N seeds; H virtual hours under faults, then everything
-has to settle. Each seed runs twice and must end in the same state (--once: once). --seconds stops starting seeds after
+has to settle. Each seed runs twice and must end in the same state (--once: once). --ops: signed in each virtual hour, for one
+box or all. --hostile: the hub lies all the time. --seconds stops starting seeds after
 that time and counts how many ran. --crashes kills a box, then the hub, at every STEP-th effect of its first minutes,
 process and power in turn. --bug plants one of:
 ${BUGS.map(({ name, what }) => `  ${name.padEnd(28)} ${what}`).join("\n")}
@@ -74,14 +77,21 @@ async function main(): Promise<number> {
   }
   const secondsMax = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds);
   const seedsMax = values.seconds === undefined ? Number(values.seeds) : Number.POSITIVE_INFINITY;
+  const hostile: Partial<SimulateOptions> = values.hostile
+    ? {
+        drive: ({ middleman }) => {
+          middleman.hostility = 0.6;
+        },
+      }
+    : {};
   let ran = 0;
   for (let at = 0; at < seedsMax && (performance.now() - startedMs) / 1_000 < secondsMax; at += 1) {
     ran += 1;
     const seed = String(Number(values.from) + at);
-    const options = { seed, hours: Number(values.hours), boxes: Number(values.boxes), ...bug?.plant() };
+    const options = { seed, hours: Number(values.hours), boxes: Number(values.boxes), opsPerHour: Number(values.ops), ...hostile, ...bug?.plant() };
     const first = await simulate(options);
     runs.push(first);
-    const replay = `scripts/sim --seeds 1 --from ${seed} --hours ${values.hours} --boxes ${values.boxes}${bug === undefined ? "" : ` --bug ${bug.name}`}`;
+    const replay = `scripts/sim --seeds 1 --from ${seed} --hours ${values.hours} --boxes ${values.boxes} --ops ${values.ops}${values.hostile ? " --hostile" : ""}${bug === undefined ? "" : ` --bug ${bug.name}`}`;
     for (const { checker, text, atMs } of first.violations)
       failures.push({ seed, checker, text: `${text} (after ${(atMs / 3_600_000).toFixed(2)} virtual hours)`, replay });
     if (!values.once) {
@@ -109,6 +119,9 @@ function report(seeds: number, runs: readonly Simulated[], failures: readonly Fa
     turns: sum((run) => run.turns),
     effects: sum((run) => run.effects),
     requests: sum((run) => run.requests),
+    ops_signed: sum((run) => run.ops.signed),
+    ops_executed: sum((run) => run.ops.executed),
+    ops_answered: sum((run) => run.ops.answered),
     faults_injected: Object.values(faults).reduce((total, count) => total + count, 0),
     faults,
     seconds: Number(seconds.toFixed(1)),
@@ -121,7 +134,7 @@ function report(seeds: number, runs: readonly Simulated[], failures: readonly Fa
     return;
   }
   process.stdout.write(
-    `\n${summary.seeds} seeds, ${summary.agent_days} agent-days, ${summary.turns} turns, ${summary.effects} effects, ${summary.faults_injected} faults injected, ${summary.seconds} s, ${summary.events_per_second} events/s\n`,
+    `\n${summary.seeds} seeds, ${summary.agent_days} agent-days, ${summary.turns} turns, ${summary.effects} effects, ${summary.faults_injected} faults injected, ${summary.ops_signed} ops signed, run ${summary.ops_executed} times and answered ${summary.ops_answered} times, ${summary.seconds} s, ${summary.events_per_second} events/s\n`,
   );
   for (const { seed, checker, text, replay } of failures) process.stdout.write(`\nseed ${seed} violated ${checker}: ${text}\n  replay: ${replay}\n`);
   if (failures.length === 0) process.stdout.write("nothing was violated\n");

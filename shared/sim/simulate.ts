@@ -13,12 +13,15 @@ import { noUnexpectedFailure } from "./checkers/no-unexpected-failure.ts";
 import { nobodySpins } from "./checkers/nobody-spins.ts";
 import { nothingHostile } from "./checkers/nothing-hostile.ts";
 import { onlyWhatWasSigned } from "./checkers/only-what-was-signed.ts";
+import { opsAtMostOnce } from "./checkers/ops-at-most-once.ts";
+import { opsEndOnce } from "./checkers/ops-end-once.ts";
 import { reportsArriveOnce } from "./checkers/reports-arrive-once.ts";
 import { treesAreExact } from "./checkers/trees-are-exact.ts";
 import { versionsNeverFall } from "./checkers/versions-never-fall.ts";
 import { HUB_DEFAULTS } from "../../hub/settings.ts";
 import { Cluster, type ClusterOptions } from "./cluster/cluster.ts";
 import { Nemesis } from "./cluster/nemesis.ts";
+import type { Incident } from "./cluster/ops-desk.ts";
 
 export interface SimulateOptions extends Omit<ClusterOptions, "boxes"> {
   readonly boxes?: number;
@@ -27,6 +30,8 @@ export interface SimulateOptions extends Omit<ClusterOptions, "boxes"> {
   readonly faults?: boolean;
   /** Ends the run as soon as this checker was violated: what a planted bug is waited for. */
   readonly stopAt?: string;
+  /** Ops that the operator signs in a virtual hour; each is aimed at one host or at all. */
+  readonly opsPerHour?: number;
   /** How long everything may take to settle. */
   readonly settleHours?: number;
   /** Scripted trouble, for a planted bug that needs a certain one. */
@@ -52,6 +57,7 @@ export interface Simulated {
   readonly effects: number;
   readonly requests: number;
   readonly faults: Readonly<Record<string, number>>;
+  readonly ops: { readonly signed: number /** On some host, each counted once. */; readonly executed: number; readonly answered: number };
   /** How long the fleet took to settle once the faults stopped. */
   readonly settledAfterMs: number | undefined;
 }
@@ -61,6 +67,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 const SETUP_MS_MAX = 2 * HOUR_MS;
 /** Longer than every back-off, interval and window of felhom, several times over. */
 const SETTLE_HOURS_MAX = 6;
+/** How often the operator turns to his ops. */
+const OPERATIONS_PER_HOUR = 12;
 const SOMETIMES_MS = 5 * MINUTE_MS;
 const VIOLATIONS_MAX = 20;
 /** A converge run makes some two hundred, a reboot of everything some thousands. */
@@ -72,7 +80,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
   const boxes = options.boxes ?? 3;
   const cluster = new Cluster({ ...options, boxes });
   const nemesis = new Nemesis(cluster, cluster.rng.fork("nemesis"));
-  const run = new Run(cluster, allCheckers(cluster), options.stopAt);
+  const run = new Run(cluster, allCheckers(cluster, options.opsPerHour ?? 0), options);
   options.begin?.(cluster);
   await run.setUp();
   if (options.faults !== false) nemesis.start();
@@ -89,11 +97,12 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     effects: cluster.effects,
     requests: [...cluster.network.requestsBy.values()].reduce((sum, count) => sum + count, 0),
     faults: { ...nemesis.injected, "net.disturbed": cluster.weather.faults, "net.tampered": cluster.middleman.tampered },
+    ops: { signed: cluster.truth.ops.signed.size, executed: cluster.truth.ops.effects.size, answered: run.answers() },
     settledAfterMs,
   };
 }
 
-function allCheckers(cluster: Cluster): readonly Checker[] {
+function allCheckers(cluster: Cluster, opsPerHour: number): readonly Checker[] {
   return [
     ackedWritesSurvive(),
     reportsArriveOnce(),
@@ -104,7 +113,9 @@ function allCheckers(cluster: Cluster): readonly Checker[] {
     bindingsNeverChange(),
     livenessIsTrue(HUB_DEFAULTS.liveness),
     noUnexpectedFailure(),
-    nobodySpins((machine) => cluster.network.requestsBy.get(machine) ?? 0, REQUESTS_PER_TEN_MINUTES_MAX),
+    nobodySpins((machine) => cluster.network.requestsBy.get(machine) ?? 0, REQUESTS_PER_TEN_MINUTES_MAX + 2 * opsPerHour),
+    opsAtMostOnce(),
+    opsEndOnce(),
     everythingSettles(),
     treesAreExact(),
   ];
@@ -119,9 +130,11 @@ class Run {
   #isSpinning = false;
 
   readonly #stopAt: string | undefined;
+  readonly #opsPerHour: number;
 
-  constructor(cluster: Cluster, checkers: readonly Checker[], stopAt: string | undefined) {
+  constructor(cluster: Cluster, checkers: readonly Checker[], { stopAt, opsPerHour = 0 }: Pick<SimulateOptions, "stopAt" | "opsPerHour">) {
     this.#stopAt = stopAt;
+    this.#opsPerHour = opsPerHour;
     this.#cluster = cluster;
     this.#checkers = checkers;
   }
@@ -165,6 +178,12 @@ class Run {
       this.#cluster.scheduler.after(chance.int(30 * MINUTE_MS), next);
     };
     this.#cluster.scheduler.after(chance.int(10 * MINUTE_MS), next);
+    const operate = (): void => {
+      if (isOver) return;
+      this.#operate(() => operator.operate(Math.round(this.#opsPerHour / OPERATIONS_PER_HOUR), this.#incidents()));
+      this.#cluster.scheduler.after(chance.int((2 * HOUR_MS) / OPERATIONS_PER_HOUR), operate);
+    };
+    if (this.#opsPerHour > 0) operate();
     await this.#advance(ms);
     isOver = true;
   }
@@ -178,6 +197,7 @@ class Run {
     const finish = async (): Promise<void> => {
       await operator.enforceAll();
       await operator.round();
+      if (this.#opsPerHour > 0) await operator.operate(0, this.#incidents());
     };
     this.#operate(finish);
     await this.#advance(
@@ -191,6 +211,21 @@ class Run {
     const lacks = unsettled();
     for (const lack of lacks.slice(0, 5)) this.#violated(lack.slice(0, lack.indexOf(":")), lack.slice(lack.indexOf(":") + 2));
     return lacks.length === 0 ? scheduler.nowMs - startMs : undefined;
+  }
+
+  /** Final answers that the hub has. */
+  answers(): number {
+    const database = this.#cluster.hub.database();
+    return database?.get<{ answers: number }>("check", "SELECT count(*) AS answers FROM op_returns WHERE state <> 'running'")?.answers ?? 0;
+  }
+
+  /** What the boxes' own screens say; an operator who is asked to recover a ledger looks there. */
+  #incidents(): readonly Incident[] {
+    return this.#cluster.boxes.flatMap((box) => {
+      const row = box.database()?.get<{ incident: string | null }>("check", "SELECT incident FROM ledger WHERE id = 1");
+      const hostId = box.hostId();
+      return row?.incident === undefined || row.incident === null || hostId === undefined ? [] : [{ hostId, incident: row.incident }];
+    });
   }
 
   /** Also what lies on the disks, so that nothing hides behind equal calls. */

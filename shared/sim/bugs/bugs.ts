@@ -6,6 +6,7 @@
 import type { SimulateOptions } from "../simulate.ts";
 import { DATA_BUGS } from "./data-bugs.ts";
 import { HUB_BUGS } from "./hub-bugs.ts";
+import { OPS_BUGS } from "./ops-bugs.ts";
 import { TRUST_BUGS } from "./trust-bugs.ts";
 
 export interface Bug {
@@ -17,4 +18,4 @@ export interface Bug {
   plant(): Partial<SimulateOptions>;
 }
 
-export const BUGS: readonly Bug[] = [...DATA_BUGS, ...HUB_BUGS, ...TRUST_BUGS];
+export const BUGS: readonly Bug[] = [...DATA_BUGS, ...HUB_BUGS, ...OPS_BUGS, ...TRUST_BUGS];

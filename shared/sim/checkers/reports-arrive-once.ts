@@ -3,6 +3,7 @@
  * under its number with the bytes that were queued, and exactly once. Only a box that lost its database (its numbers begin anew)
  * may have something told twice: better twice than never.
  */
+import type { Database } from "../../ports/databases.ts";
 import type { Checker } from "./checker.ts";
 
 interface Queue {
@@ -10,6 +11,13 @@ interface Queue {
   readonly payloads: Map<number, string>;
   readonly seqs: Map<string, number>;
   settledUpTo: number;
+}
+
+/** Answers to ops are kept apart, under the op and not under their number. */
+function returnsLike(database: Database, hostId: string, payload: string): readonly { envelope: string }[] {
+  const { op_id, part } = JSON.parse(Buffer.from(payload, "base64").toString("utf8")) as { op_id?: string; part?: number };
+  if (op_id === undefined || part === undefined) return [];
+  return database.all("check", "SELECT envelope FROM op_returns WHERE host_id = ? AND op_id = ? AND part = ?", hostId, op_id, part);
 }
 
 export function reportsArriveOnce(): Checker {
@@ -59,7 +67,8 @@ export function reportsArriveOnce(): Checker {
           const payload = queue.payloads.get(seq);
           queue.payloads.delete(seq);
           if (payload === undefined) continue;
-          const stored = database.all<{ envelope: string }>("check", "SELECT envelope FROM reports WHERE host_id = ? AND seq = ?", hostId, seq);
+          const reports = database.all<{ envelope: string }>("check", "SELECT envelope FROM reports WHERE host_id = ? AND seq = ?", hostId, seq);
+          const stored = [...reports, ...returnsLike(database, hostId, payload)];
           const isThere = stored.some(({ envelope }) => (JSON.parse(envelope) as { payload: string }).payload === payload);
           if (!isThere) report(`${hostId}: row ${seq} was acknowledged and is not stored${stored.length > 0 ? " with the bytes that were queued" : ""}`);
         }

@@ -13,6 +13,7 @@ import { SimNetwork } from "../sim-net.ts";
 import { DONE, type EffectKind, type Fate, type SimProcess } from "../sim-process.ts";
 import { StateHash } from "../state-hash.ts";
 import { SimWeather } from "../weather.ts";
+import { withCounting } from "./counting-program.ts";
 import { Middleman } from "./middleman.ts";
 import { HUB_URL, SimOperator } from "./operator.ts";
 import { felhomPrograms } from "./programs.ts";
@@ -71,7 +72,7 @@ export class Cluster implements View {
         scheduler: this.scheduler,
         network: this.network,
         seed: options.seed,
-        programs,
+        programs: withCounting(programs, (label) => this.truth.ops.began(name, label)),
         fates: (process, op, kind) => this.#fate(name, process, op, kind),
         ...(options.adapt === undefined ? {} : { adapt: (world, process) => options.adapt?.(name, world, process) ?? world }),
       });

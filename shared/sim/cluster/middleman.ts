@@ -11,6 +11,7 @@ import { signEnvelope } from "../../trust/envelope.ts";
 import { HOSTILE_MARK } from "../checkers/nothing-hostile.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Tamper } from "../sim-net.ts";
+import { lieAboutOps } from "./lie-about-ops.ts";
 import type { Truth } from "./truth.ts";
 
 const SYNC = "/agent/v1/sync";
@@ -88,6 +89,8 @@ export class Middleman {
       files: [],
       secrets: {},
     };
+    const lie = lieAboutOps(this.#rng, this.#truth.ops, thiefKey());
+    if (lie !== undefined && this.#rng.int(2) === 0) return JSON.stringify({ ...body, ...lie });
     switch (this.#rng.int(6)) {
       case 0: // signed by a key of its own
         return JSON.stringify({ ...body, bundle: signEnvelope("bundle", utf8(JSON.stringify(bundle)), [thiefKey()]) });

@@ -39,6 +39,7 @@ import { signPayload } from "../../trust/sign-payload.ts";
 import type { SimMachine } from "../sim-machine.ts";
 import { HUB_PIN } from "./hub-tls.ts";
 import { fleetFiles } from "./fleet-files.ts";
+import { type Incident, OpsDesk } from "./ops-desk.ts";
 import type { Truth } from "./truth.ts";
 
 export const HUB_URL = "https://hub:8443";
@@ -53,6 +54,7 @@ export class SimOperator {
   readonly #truth: Truth;
   readonly #readSetupToken: () => string | undefined;
   readonly #isKnownBox: (signingKey: string) => boolean;
+  readonly #ops: OpsDesk;
   #token: string | undefined;
   #rootKey: SigningKey;
   #publishKey: SigningKey;
@@ -83,6 +85,8 @@ export class SimOperator {
     this.#publishKey = this.#newKey("publish");
     this.#grantToken = this.#newKey("grant");
     this.#signRoot();
+    assert(isFleetId(FLEET_ID), "the fleet's id is well-formed");
+    this.#ops = new OpsDesk({ world: this.#world, rng: this.#rng.fork("ops"), truth: this.#truth.ops, fleetId: FLEET_ID, key: this.#rootKey });
   }
 
   get isReady(): boolean {
@@ -162,6 +166,13 @@ export class SimOperator {
       });
       this.#truth.ackedSpecs.set(host.host_id, edited.generation);
     });
+  }
+
+  /** Signs so many new ops, and brings to the hub what it does not have yet. */
+  async operate(count: number, incidents: readonly Incident[]): Promise<void> {
+    this.#ops.sign(count, [...this.#truth.certs.keys()].sort());
+    this.#ops.recover(incidents);
+    await this.#try((hub) => this.#ops.round(hub));
   }
 
   /** Puts every host back to enforcing, so that quiet means equal. */

@@ -4,6 +4,7 @@
  */
 import type { Envelope } from "../../protocol/fields.ts";
 import type { BundlePayload, RootPayload } from "../../trust/payloads.ts";
+import { OpsTruth } from "./ops-truth.ts";
 
 export interface SignedBundle {
   readonly payload: BundlePayload;
@@ -38,6 +39,7 @@ export class Truth {
   readonly rolledBack = new Set<string>();
   /** The hub was put back to an old backup: what it acknowledged before may be gone until boxes and operator bring it again. */
   hubRestores = 0;
+  readonly ops = new OpsTruth();
 
   get newestBundle(): SignedBundle | undefined {
     return this.bundles.get(Math.max(0, ...this.bundles.keys()));
