@@ -5,7 +5,7 @@ import { BINARY, projectRoot, RealFleet } from "./fleet/real-fleet.ts";
 
 /**
  * The whole story with real processes in one scratch directory: a hub, a box, a workstation; enrollment by five words, a fleet published and
- * converged, the hub killed, the box mending itself without it, the hub back. `--once` cleans up and ends; otherwise everything runs on.
+ * converged, a signed command run, the hub killed, the box mending itself without it, the hub back. `--once` cleans up and ends; otherwise everything runs on.
  * Usage: scripts/quickstart [--once] [--verbose]
  */
 
@@ -61,6 +61,8 @@ async function tell(): Promise<void> {
   say(`\n  ${motd.replace(dir, "$DIR")} on the box now reads:`);
   say(indent(readFileSync(motd, "utf8")));
   fleet.operator(["host", "list"]);
+  chapter("One instruction, signed here, run there once, answered with the box's own signature");
+  fleet.operator(["run", "box-1", "cmd.run", "--yes", "--passphrase-file", fleet.passphraseFile, "--", "uptime", "-p"]);
   chapter("The hub dies, the agent is killed, and somebody edits the file by hand");
   await fleet.kill("hub", "SIGKILL");
   const wanted = readFileSync(motd, "utf8");
