@@ -7,12 +7,34 @@ import type { Envelope } from "../../shared/protocol/fields.ts";
 
 export type Plain = Readonly<Record<string, unknown>>;
 
+/** Nothing a hub says nests as deep as this. The platform's parser takes hundreds of megabytes for a few million brackets before it gives up (measured). */
+const DEPTH_MAX = 64;
+
 export function parseJson(text: string): unknown {
+  if (isTooDeep(text)) return undefined;
   try {
     return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+/** Brackets outside strings, however wrong the rest is: what is no JSON at all is left to the parser. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (inString) {
+      if (code === 0x5c) at += 1;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x5b || code === 0x7b) {
+      depth += 1;
+      if (depth > DEPTH_MAX) return true;
+    } else if (code === 0x5d || code === 0x7d) depth -= 1;
+  }
+  return false;
 }
 
 export function isPlain(value: unknown): value is Plain {
