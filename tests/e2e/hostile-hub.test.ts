@@ -261,12 +261,7 @@ test("row 5: an invented host, a swapped box key and a new label are refused; a 
   const { fleet, world } = hub.hub;
   const { host_cert } = await hub.host(box.hostId ?? "");
   const own = testKey("the hub's own");
-  const byHub = signPayload(
-    "host-cert",
-    hostCertPayload,
-    { ...(payloadOf(host_cert) as never as Parameters<typeof signPayload>[2] & object), serial: 2, labels: { role: "vault" } } as never,
-    [own],
-  );
+  const byHub = signPayload("host-cert", hostCertPayload, { ...payloadOf(host_cert), serial: 2, labels: { role: "vault" } } as never, [own]);
   await refuses(
     "cert: key_unknown",
     onSync((reply) => ({ ...reply, host_cert: byHub })),
@@ -403,7 +398,17 @@ test("row 8: a stream that drips is given up, and the box enforces meanwhile", a
 test("row 8: an endless blob is cut at the size that was signed", async () => {
   await settled();
   let chunks = 0;
-  hub.intercept = onBlob(() => new Response(new ReadableStream({ pull: (controller) => void ((chunks += 1), controller.enqueue(new Uint8Array(65_536))) })));
+  hub.intercept = onBlob(
+    () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => {
+            chunks += 1;
+            controller.enqueue(new Uint8Array(65_536));
+          },
+        }),
+      ),
+  );
   await hub.publish(2, files("version 2\n"));
   await box.until("it was cut", ({ checks }) => checks.some(({ name, is }) => name === "fetch" && is === "degraded"));
   expect(chunks).toBeLessThan(1_000);
