@@ -86,6 +86,15 @@ describe("an op", () => {
     expect([final.state, final.truncated]).toEqual(["done", true]);
   });
 
+  test("that says nothing is told to run, once", async () => {
+    const op = box.op("cmd.run", { argv: ["/bin/sh", "-c", `while [ ! -e ${world.dir}/go ]; do sleep 0.01; done`] });
+    await ops.operations.offer(op.bytes, "file");
+    for (let at = 0; at < 10; at += 1) await world.clock.advance(500);
+    expect(ops.answers(op.id).map(({ state, part }) => [state, part])).toEqual([["running", 0]]);
+    writeFileSync(`${world.dir}/go`, "");
+    expect(await ops.final(op.id)).toMatchObject({ state: "done", part: 1 });
+  });
+
   test("ends at its time limit, with its grandchildren", async () => {
     const op = box.op("cmd.run", { argv: ["/bin/sh", "-c", `sleep 1000 & echo $! > ${world.dir}/pid; wait`], timeout_s: 1 });
     await ops.operations.offer(op.bytes, "file");

@@ -327,6 +327,7 @@ export class Operations {
       if (!over.signal.aborted) this.#turn(entry, { on: "time-out" }, undefined);
     });
     let outcome: Outcome;
+    output.begin();
     try {
       outcome = await execute(op, {
         world: this.#world,

@@ -47,6 +47,13 @@ export class Output {
     this.#time();
   }
 
+  /** A program that says nothing for a while is told to run all the same, once: whoever asked knows then that it has begun. */
+  begin(): void {
+    void this.#world.clock.sleep(PART_WAIT_MS, this.#over.signal).then(() => {
+      if (!this.#over.signal.aborted && this.parts === 0 && this.#heldBytes.stdout + this.#heldBytes.stderr === 0) this.#part({});
+    });
+  }
+
   /** The rest, for the final answer. Nothing is sent after it. A full disk cost a part of the output; a broken one is thrown. */
   end(): AnswerFields {
     this.#over.abort();
@@ -65,7 +72,10 @@ export class Output {
 
   #flush(): void {
     const fields = this.#take();
-    if (fields.stdout === undefined && fields.stderr === undefined) return;
+    if (fields.stdout !== undefined || fields.stderr !== undefined) this.#part(fields);
+  }
+
+  #part(fields: AnswerFields): void {
     try {
       this.#send(fields);
       this.parts += 1;
