@@ -8,6 +8,7 @@ import { hubStorm10000 } from "./benches/hub-storm.ts";
 import { hubSyncIdle } from "./benches/hub-sync-idle.ts";
 import { jobDurableReturns } from "./benches/job-durable-returns.ts";
 import { localNoop } from "./benches/local-noop.ts";
+import { opRttSync } from "./benches/op-rtt-sync.ts";
 import { publish1000Hosts } from "./benches/publish-1000-hosts.ts";
 import { BINARY } from "./fleet/real-fleet.ts";
 
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Bench[]>>> = {
   "hub.storm_10000": hubStorm10000,
   "hub.active_jobs_scan": hubActiveJobsScan,
   "job.durable_returns": jobDurableReturns,
+  "op.rtt_sync": opRttSync,
   "publish.1000_hosts": publish1000Hosts,
 };
 

@@ -44,6 +44,7 @@ const AWAY_AFTER_MS = 10_000;
 /** A hub that is gone for longer ends the following, not the job. */
 const OUTAGE_MS_MAX = 120_000;
 const REDRAW_MS = 100;
+const OPEN: ReadonlySet<string> = new Set(["queued", "waiting", "delivered", "running"]);
 
 export async function followJob(call: Call, session: Session, following: Following): Promise<Followed> {
   const follower = new Follower(call, session, following);
@@ -90,7 +91,7 @@ class Follower {
       while (!this.#ending.signal.aborted) {
         this.#draw(true);
         await clock.sleep(TICK_MS, this.#ending.signal);
-        if (!this.#ending.signal.aborted) this.#tick();
+        if (!this.#ending.signal.aborted) await this.#tick();
       }
       await read;
     } finally {
@@ -141,7 +142,7 @@ class Follower {
     this.#following.onHost(host, how);
   }
 
-  #tick(): void {
+  async #tick(): Promise<void> {
     const nowMs = this.#call.world.clock.monoMs();
     const { timeoutMs, wait, opId } = this.#following;
     if (timeoutMs !== undefined && nowMs - this.#startedMs >= timeoutMs) return this.#stopAs("timeout");
@@ -150,8 +151,25 @@ class Follower {
         remedy: `The job goes on without it: felhom job follow ${opId}`,
       });
     const counts = this.#progress?.counts;
-    if (!wait && counts !== undefined && nowMs - this.#movedMs >= AWAY_AFTER_MS && counts.queued + counts.delivered + counts.running === 0)
-      this.#stopAs("away");
+    if (wait || counts === undefined || nowMs - this.#movedMs < AWAY_AFTER_MS || counts.queued + counts.running > 0) return;
+    this.#movedMs = nowMs; // looked at once in a while, not with each tick
+    if (await this.#areAllAway()) this.#stopAs("away");
+  }
+
+  /**
+   * A box that has its op comes back at once for what is next, and is seen. One that was given it and not seen since had gone when
+   * the hub still held its last request.
+   */
+  async #areAllAway(): Promise<boolean> {
+    try {
+      const targets = await take(listTargets(this.#session.hub, this.#following.opId));
+      const open = targets.filter(({ state }) => OPEN.has(state));
+      return open.every(({ state, since, last_seen_at }) => state === "waiting" || (state === "delivered" && (last_seen_at ?? 0) <= since));
+    } catch (error) {
+      // The stream of answers tells when the hub is gone; this look is only a help.
+      if (isFault(error, "net_unreachable") || isFault(error, "net_timeout") || isFault(error, "unavailable")) return false;
+      throw error;
+    }
   }
 
   #stopAs(end: Followed["end"]): void {

@@ -156,7 +156,7 @@ export function whyText(host: HostBook, { nowMs, expiresMs }: Pick<JobPaper, "no
   const seen = host.lastSeenMs === null ? "never seen" : `last seen ${ageOf(host.lastSeenMs, nowMs)} ago`;
   switch (outcome) {
     case "waiting":
-      return `${host.hubState === "delivered" ? "has it, has not answered" : host.hubState === "queued" ? "waits for its batch" : seen}; it stays for it until ${isoTime(expiresMs)}`;
+      return `${host.hubState === "delivered" ? `was given it, ${seen}` : host.hubState === "queued" ? "waits for its batch" : seen}; it stays for it until ${isoTime(expiresMs)}`;
     case "silent":
       return `${seen}; it was given the op and never answered`;
     case "expired":
