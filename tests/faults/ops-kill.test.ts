@@ -108,6 +108,8 @@ const countOf = (op: { readonly id: string }): number => counted(names.get(op.id
 /** What is durable, read while no agent runs. */
 function durable(): { readonly finals: ReadonlyMap<string, readonly ReturnPayload[]>; readonly log: readonly string[] } {
   const database = new Database(join(box.dataDir, "agent.db"));
+  // A worker of the agent that was killed may live on for a moment.
+  database.run("PRAGMA busy_timeout = 10000");
   try {
     const identity = box.fleet.identity(box.host);
     const rows = database.query<{ body: string }, []>("SELECT body FROM outbox WHERE kind = 'return'").all();
