@@ -45,6 +45,9 @@ const tests = (name: string, quick: boolean, args: readonly string[]): Stage => 
   },
 });
 
+/** Tests that put two roles together in one process. */
+const together = [...new Bun.Glob("*.test.ts").scanSync(join(root, "tests"))].sort().map((name) => `./tests/${name}`);
+
 export const STAGES: readonly Stage[] = [
   command("format", true, [join(root, "node_modules/.bin/biome"), "format", "."]),
   command("lint", true, [join(root, "node_modules/.bin/oxlint"), "--type-aware", "--deny-warnings", "."]),
@@ -52,6 +55,7 @@ export const STAGES: readonly Stage[] = [
   command("tidy", true, [bun, join(root, "scripts/tidy.ts")]),
   command("docs", true, [bun, join(root, "scripts/docs.ts"), "--check"]),
   tests("unit", true, ["./agent", "./hub", "./operator", "./shared", "./scripts", "--timeout=60000"]),
+  tests("together", true, [...together, "--timeout=60000"]),
   command("build", true, [bun, join(root, "build/build.ts")]),
   tests("end-to-end", true, ["./tests/e2e", "--timeout=180000"]),
   command("simulation", true, [bun, join(root, "scripts/sim.ts"), "--seconds", "60"]),
