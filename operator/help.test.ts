@@ -66,7 +66,8 @@ test("every example in help is a command line that its own command takes", async
   const commands = await catalogue();
   for (const command of commands) {
     for (const example of command.examples) {
-      const line = /(?:^|<\(|\| |sudo )felhom ([^|>)&]*)/.exec(example.run.replace(/^felhom-sign --/, "felhom sign ").replace(/\$\([^)]*\)/g, "X"))?.[1]?.trim() ?? "";
+      const line =
+        /(?:^|<\(|\| |sudo )felhom ([^|>)&]*)/.exec(example.run.replace(/^felhom-sign --/, "felhom sign ").replace(/\$\([^)]*\)/g, "X"))?.[1]?.trim() ?? "";
       const words = [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
       const found = findCommand(commands, words);
       expect([example.run, found?.command.path.join(" ")]).toEqual([example.run, command.path.join(" ")]);

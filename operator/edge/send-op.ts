@@ -68,9 +68,7 @@ function introduction(call: Call, session: Session, { op, aimed, pacing }: Sendi
         ...(threshold > 1 ? [["needs", `${threshold} signatures of the role ${ROLE_OF_CLASS[op.class]}`] as const] : []),
       ],
     }),
-    ...(aimed.aim === "expression" && aimed.hosts.length > 0
-      ? [note(call, "the boxes decide by themselves: one that fits later, before it expires, runs it too")]
-      : []),
+    ...(aimed.aim === "expression" && aimed.hosts.length > 0 ? [note(call, "each box decides for itself; one that fits before it expires runs it too")] : []),
     ...(aimed.undecided === undefined ? [] : [warning(call, `on ${count(aimed.undecided.count, "host")} it could not be decided: ${aimed.undecided.because}`)]),
     ...aimed.unverified.map((line) => warning(call, `left out: ${line}`)),
   ].join("\n");

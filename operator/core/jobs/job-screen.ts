@@ -1,4 +1,4 @@
-import { age, ageOf, count, isoTime } from "../../../shared/cli/age.ts";
+import { age, ageOf, count } from "../../../shared/cli/age.ts";
 import { paint } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
 import { mark } from "../../../shared/cli/glyph.ts";
@@ -151,12 +151,12 @@ export function whyText(host: HostBook, { nowMs, expiresMs }: Pick<JobPaper, "no
     const ended = answer.signal !== undefined ? `signal ${answer.signal}` : answer.exit !== undefined && answer.exit !== null ? `exit ${answer.exit}` : "";
     const means = answer.detail ?? (answer.code !== undefined && isRefusal(answer.code) ? REFUSALS[answer.code] : "");
     const said = answerLines(answer).at(-1) ?? "";
-    return [ended, answer.code ?? "", means === "" ? said : means].filter((part) => part !== "").join("  ");
+    return [ended, answer.code === "exit" ? "" : (answer.code ?? ""), means === "" ? said : means].filter((part) => part !== "").join("  ");
   }
   const seen = host.lastSeenMs === null ? "never seen" : `last seen ${ageOf(host.lastSeenMs, nowMs)} ago`;
   switch (outcome) {
     case "waiting":
-      return `${host.hubState === "delivered" ? `was given it, ${seen}` : host.hubState === "queued" ? "waits for its batch" : seen}; it stays for it until ${isoTime(expiresMs)}`;
+      return `${host.hubState === "delivered" ? `was given it, ${seen}` : host.hubState === "queued" ? "waits for its batch" : seen}; the op waits for it, ${age(Math.max(0, expiresMs - nowMs))} more`;
     case "silent":
       return `${seen}; it was given the op and never answered`;
     case "expired":

@@ -1,4 +1,4 @@
-import { age, count, isoTime, until } from "../../../shared/cli/age.ts";
+import { isoTime, until } from "../../../shared/cli/age.ts";
 import { paint, type Style } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
 import { fields, type Cell } from "../../../shared/cli/table.ts";
@@ -22,7 +22,7 @@ export function opText(
   const head = `${paint(terminal, "strong", escapeUntrusted(payload.kind))}  ${payload.id}`;
   return [
     head,
-    ...describeLines(op).map((line) => `  ${escapeUntrusted(line)}`),
+    ...describeLines(op).flatMap((line) => wrapped(escapeUntrusted(line), terminal)),
     fields(
       [
         ["target", shown.targetText],
@@ -35,6 +35,16 @@ export function opText(
       terminal,
     ),
   ].join("\n");
+}
+
+/** Wrapped here, with an indent that no line of a description begins with: a window's edge must not make two lines out of one. */
+function wrapped(line: string, terminal: Paper): readonly string[] {
+  const room = terminal.outIsTty ? Math.max(24, terminal.columns - 8) : Number.POSITIVE_INFINITY;
+  if (Bun.stringWidth(line) <= room) return [`  ${line}`];
+  const arrow = terminal.unicode ? "↪" : ">";
+  return Bun.wrapAnsi(line, room, { hard: true, wordWrap: false, trim: false })
+    .split("\n")
+    .map((part, at) => (at === 0 ? `  ${part}` : `      ${arrow} ${part}`));
 }
 
 export const describeLines = (op: DraftedOp): readonly string[] => describeOp(op.op);
@@ -60,6 +70,3 @@ export function opData(op: DraftedOp): Readonly<Record<string, unknown>> {
     sha256,
   };
 }
-
-export const hostsText = (hosts: number, of: number): string => (hosts === of ? `${count(hosts, "host")}` : `${count(hosts, "host")} of ${of}`);
-export const lifetimeText = (ms: number): string => age(ms);
