@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { admitOps } from "./benches/admit-ops.ts";
 import { agentIdleRss } from "./benches/agent-idle-rss.ts";
 import type { Bench } from "./benches/bench.ts";
 import { cliStart } from "./benches/cli-start.ts";
@@ -6,6 +7,7 @@ import { hubActiveJobsScan } from "./benches/hub-active-jobs-scan.ts";
 import { hubHeldRss } from "./benches/hub-held-rss.ts";
 import { hubStorm10000 } from "./benches/hub-storm.ts";
 import { hubSyncIdle } from "./benches/hub-sync-idle.ts";
+import { jobFanout1000 } from "./benches/job-fanout.ts";
 import { jobDurableReturns } from "./benches/job-durable-returns.ts";
 import { localNoop } from "./benches/local-noop.ts";
 import { opRttSync } from "./benches/op-rtt-sync.ts";
@@ -21,11 +23,13 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Bench[]>>> = {
   "cli.start": cliStart,
   "local.noop_1000_files": localNoop,
   "agent.idle_rss": agentIdleRss,
+  "admit.ops": admitOps,
   "hub.sync_idle": hubSyncIdle,
   "hub.held_rss": hubHeldRss,
   "hub.storm_10000": hubStorm10000,
   "hub.active_jobs_scan": hubActiveJobsScan,
   "job.durable_returns": jobDurableReturns,
+  "job.fanout_1000": jobFanout1000,
   "op.rtt_sync": opRttSync,
   "publish.1000_hosts": publish1000Hosts,
 };
