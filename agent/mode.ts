@@ -5,6 +5,7 @@
 import type { World } from "../shared/ports/world.ts";
 import type { Service } from "../shared/service.ts";
 import { Desk } from "./edge/desk.ts";
+import { natsService } from "./edge/nats/nats-service.ts";
 import { OpsDoor } from "./edge/ops/door.ts";
 import { runnerService } from "./edge/schedule/runner-service.ts";
 import { socketService } from "./edge/socket/socket-service.ts";
@@ -27,6 +28,7 @@ export function compose(settings: AgentSettings, world: World): readonly Service
     runnerService(world, desk, workers),
     linkService(world, desk, workers, ops),
     fetchService(world, desk, workers),
+    natsService(world, desk, workers, ops),
   ];
   services.push(socketService(world, desk, ops, () => services));
   return services;

@@ -32,6 +32,10 @@ async function answer(input: Uint8Array, world: World, stop: AbortSignal): Promi
 async function run(request: WorkerRequest, world: World, stop: AbortSignal): Promise<WorkerResult> {
   const { dataDir } = request.settings;
   if (request.op === "status") return { op: "status", held: await heldOf(world, dataDir, loadDesired(world, dataDir)) };
+  if (request.op === "unseal") {
+    const { unsealNats } = await import("./edge/nats/unseal.ts");
+    return unsealNats(world, dataDir, request.sealed);
+  }
   if (request.op === "plan") {
     const { runPlan } = await import("./edge/desired/plan-run.ts");
     return runPlan(world, request, stop);
@@ -45,7 +49,7 @@ async function run(request: WorkerRequest, world: World, stop: AbortSignal): Pro
   }
 }
 
-async function work(request: Exclude<WorkerRequest, { readonly op: "status" | "plan" }>, world: World, stop: AbortSignal): Promise<WorkerResult> {
+async function work(request: Exclude<WorkerRequest, { readonly op: "status" | "plan" | "unseal" }>, world: World, stop: AbortSignal): Promise<WorkerResult> {
   const { dataDir } = request.settings;
   switch (request.op) {
     case "adopt": {

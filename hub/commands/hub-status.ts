@@ -5,13 +5,17 @@ import { present } from "../../shared/cli/present.ts";
 import { fields } from "../../shared/cli/table.ts";
 import { isFault } from "../../shared/core/fault.ts";
 import { lookAtHub } from "../edge/offline/look-at-hub.ts";
-import { existingDataDir } from "./place.ts";
+import { lookAtNats } from "../edge/offline/look-at-nats.ts";
+import type { HubSettings } from "../settings.ts";
+import { natsRows } from "../core/nats/nats-rows.ts";
+import { existingDataDir, hubPlace, textOption } from "./place.ts";
 
 /** What lies in the data directory, read without the hub: for the machine's own administrator, when `felhom status` has nobody to ask. */
 export const run: Run = async (call) => {
   const dataDir = await existingDataDir(call);
   const running = isRunning(call, dataDir);
   const look = await lookAtHub(call.world, dataDir);
+  const nats = await lookAtNats(call.world, dataDir, await natsOf(call), look.fleetId);
   const nowMs = call.world.clock.wallMs();
   const isWell = look.check === "ok" && look.audit.ok;
   present(call, {
@@ -33,6 +37,7 @@ export const run: Run = async (call) => {
       tokens: look.tokens,
       hubEpoch: look.epoch,
       lastBackupAt: isoTimeOrNull(look.lastBackupAt),
+      nats,
     },
     human: () =>
       fields(
@@ -55,6 +60,7 @@ export const run: Run = async (call) => {
           ["hosts", `${look.hosts}, ${look.pending} waiting for approval`],
           ["bundle", look.bundle === 0 ? "none yet" : look.bundle],
           ["epoch", look.epoch],
+          ...natsRows(nats, call.terminal),
           ["last backup", look.lastBackupAt === null ? markCell(call.terminal, "warn", "never") : `${ageOf(look.lastBackupAt, nowMs)} ago`],
         ],
         call.terminal,
@@ -63,6 +69,13 @@ export const run: Run = async (call) => {
   });
   return isWell ? 0 : 1;
 };
+
+/** `--nats-urls` for a hub that was told its servers by flags; otherwise the hub's settings name them. */
+async function natsOf(call: Call): Promise<HubSettings["nats"]> {
+  const { nats } = await hubPlace(call);
+  const given = textOption(call, "nats-urls");
+  return given === undefined ? nats : { ...nats, urls: given.split(",") };
+}
 
 /** The hub holds a lock for as long as it lives. */
 function isRunning(call: Call, dataDir: string): boolean {

@@ -3,14 +3,19 @@ import { roleSettings } from "../../shared/config/role-settings.ts";
 import { Fault } from "../../shared/core/fault.ts";
 import { readSettingsFile } from "../../shared/edge/settings-file.ts";
 import { databasePath } from "../edge/store/open.ts";
-import { hubSettingsFrom } from "../settings.ts";
+import { type HubSettings, hubSettingsFrom } from "../settings.ts";
 
 /** Where this machine's hub keeps everything, from flag, environment, settings file and default: the same layers that the hub itself reads. */
 export async function hubDataDir(call: Call): Promise<string> {
+  return (await hubPlace(call)).dataDir;
+}
+
+/** The same, with the NATS servers that the hub's settings name. */
+export async function hubPlace(call: Call): Promise<Pick<HubSettings, "dataDir" | "nats">> {
   const given = textOption(call, "data-dir");
-  if (given !== undefined) return absolute(call, given);
   const { flat } = await roleSettings("hub", { argv: [], env: call.env, files: call.world.files, readFile: readSettingsFile });
-  return hubSettingsFrom(flat, call.world.self, call.env["HOME"] ?? "/").dataDir;
+  const { dataDir, nats } = hubSettingsFrom(flat, call.world.self, call.env["HOME"] ?? "/");
+  return { dataDir: given === undefined ? dataDir : absolute(call, given), nats };
 }
 
 /** The same, where there must be a hub. */

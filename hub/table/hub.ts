@@ -30,9 +30,9 @@ export const commands: readonly Command[] = [
   {
     path: ["hub", "status"],
     summary: "What lies in a hub's data directory, with or without the hub running",
-    examples: [{ run: "sudo felhom hub status", shows: "database, audit log, fleet, last backup; exit 1 when something is damaged" }],
+    examples: [{ run: "sudo felhom hub status", shows: "database, audit log, fleet, NATS, last backup; exit 1 when something is damaged" }],
     args: [],
-    options: [DATA_DIR],
+    options: [DATA_DIR, { name: "nats-urls", value: "URLS", summary: "NATS servers to ask, comma-separated (default: those of the hub's settings)" }],
     mutates: false,
     load: () => import("../commands/hub-status.ts"),
   },

@@ -5,7 +5,7 @@ export type Role =
   | { readonly is: "command"; readonly argv: readonly string[] };
 
 /** `felhom hub backup` is a command, `felhom hub --listen …` serves. */
-const HUB_VERBS = new Set(["backup", "restore", "status", "token", "help"]);
+const HUB_VERBS = new Set(["backup", "restore", "status", "token", "nats-config", "help"]);
 
 export function roleOf(calledAs: string, argv: readonly string[]): Role {
   const base = calledAs.slice(calledAs.lastIndexOf("/") + 1);

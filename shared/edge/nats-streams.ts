@@ -25,6 +25,7 @@ const STREAM_NOT_FOUND = 10_059;
 const TOO_FEW_SERVERS: readonly number[] = [
   10_074, // replicas > 1 not supported in non-clustered mode
   10_005, // no suitable peers for placement
+  10_047, // insufficient storage: it counts the copies
 ];
 /** Asked for ahead of what `take` hands out, so that the next batch is here when one is done. */
 const PREFETCH = 1_000;
@@ -51,7 +52,7 @@ export async function natsStreams(op: string, connection: NatsConnection, fault:
       try {
         return { is: "ready", status: streamStatus(await put(manager, wanted)) };
       } catch (error) {
-        if (error instanceof JetStreamApiError && TOO_FEW_SERVERS.includes(error.code)) return { is: "too_few_servers" };
+        if (error instanceof JetStreamApiError && wanted.replicas > 1 && TOO_FEW_SERVERS.includes(error.code)) return { is: "too_few_servers" };
         return attempt(() => Promise.reject(error));
       }
     },

@@ -5,7 +5,7 @@
  */
 import { decode, encode } from "@msgpack/msgpack";
 
-/** On `….op`: an op's envelope, the JSON bytes that would lie in a file. Without one: there is something for the box at its next sync. */
+/** On `….op`: an op's envelope, the JSON bytes that would lie in a file. Without one: the hub has come, and asks who is there. */
 export interface NatsOp {
   readonly envelope: Uint8Array | undefined;
 }

@@ -19,6 +19,9 @@ export interface RealNats {
   /** Ends it like a power cut does to a process. */
   kill(): Promise<void>;
   stop(): Promise<void>;
+  /** It is there and says nothing, until it is thawed. */
+  freeze(): void;
+  thaw(): void;
   /** On the same port with the same configuration. */
   start(): Promise<void>;
   /** Every stream and consumer, gone. Only while it is down. */
@@ -35,11 +38,12 @@ export async function startNats(given: {
   readonly dir: string;
   readonly config?: (place: Place) => string;
   readonly prepare?: (place: Place) => Promise<string>;
+  readonly port?: number;
 }): Promise<RealNats> {
   const { dir } = given;
   const storeDir = `${dir}/jetstream`;
   mkdirSync(storeDir, { recursive: true });
-  const port = await freePort();
+  const port = given.port ?? (await freePort());
   const state: { child: ReturnType<typeof Bun.spawn> | undefined } = { child: undefined };
   // The monitoring port of a production file is fixed; tests run beside each other.
   const text = (await given.prepare?.({ port, storeDir })) ?? given.config?.({ port, storeDir }) ?? "";
@@ -56,6 +60,8 @@ export async function startNats(given: {
     storeDir,
     kill: () => ended("SIGKILL"),
     stop: () => ended("SIGTERM"),
+    freeze: () => void state.child?.kill("SIGSTOP"),
+    thaw: () => void state.child?.kill("SIGCONT"),
     start: async () => {
       state.child = Bun.spawn([natsServer ?? "nats-server", "-c", `${dir}/nats.conf`, "-l", `${dir}/nats.log`], {
         stdout: "ignore",

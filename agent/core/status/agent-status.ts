@@ -28,6 +28,15 @@ export const opsStatus = z.object({
 });
 export type OpsStatus = z.infer<typeof opsStatus>;
 
+export const natsStatus = z.object({
+  is: z.enum(["attached", "detached"]),
+  because: z.optional(text(256)),
+  url: z.optional(text(512)),
+  server: z.optional(text(256)),
+  sinceMs: z.optional(wallMs),
+});
+export type NatsStatus = z.infer<typeof natsStatus>;
+
 export const agentStatus = z.object({
   v: z.literal(1),
   version: text(64),
@@ -39,6 +48,8 @@ export const agentStatus = z.object({
   dataDir: text(4_096),
   host: z.optional(z.object({ id: text(64), name: z.optional(text(64)), labels: z.optional(z.record(text(64), text(256))), fleet: text(64) })),
   link: linkStatus,
+  /** Only where the spec names NATS. */
+  nats: z.optional(natsStatus),
   desired: z.object({
     source: z.enum(["database", "snapshot", "none"]),
     notes: z.array(text(1_024)),

@@ -18,6 +18,7 @@ export function statusText(status: AgentStatus, nowMs: number, terminal: Screen)
     ["host", host === undefined ? "not enrolled" : `${host.id} in ${host.fleet}`],
     ["labels", labelsText(host?.labels)],
     ["link", linkCell(status, nowMs, terminal)],
+    ["NATS", natsCell(status, nowMs, terminal)],
     ["bundle", bundleCell(status, nowMs)],
     ["trust", trustText(status, nowMs)],
     [
@@ -66,6 +67,16 @@ function overall(status: AgentStatus, terminal: Screen): string {
   if ((last?.counts.drifted ?? 0) > 0) return say("change", "drift");
   if (last === undefined) return say("busy", "starting");
   return status.link.is === "connected" ? say("good", "as wanted") : say("good", "as wanted, offline");
+}
+
+function natsCell({ nats }: AgentStatus, nowMs: number, terminal: Screen): Cell | undefined {
+  if (nats === undefined) return undefined;
+  if (nats.is === "detached") return markCell(terminal, "warn", `not attached${nats.because === undefined ? "" : `: ${nats.because}`}`);
+  return markCell(
+    terminal,
+    "good",
+    `attached to ${nats.server ?? ""} ${nats.url ?? ""}${nats.sinceMs === undefined ? "" : ` for ${ageOf(nats.sinceMs, nowMs)}`}`,
+  );
 }
 
 function linkCell({ link }: AgentStatus, nowMs: number, terminal: Screen): Cell {
@@ -160,7 +171,7 @@ function labelsText(labels: Readonly<Record<string, string>> | undefined): Cell 
 }
 
 export function statusData(status: AgentStatus): Readonly<Record<string, unknown>> {
-  const { host, link, desired, converge, outbox, checks } = status;
+  const { host, link, nats, desired, converge, outbox, checks } = status;
   const { last } = converge;
   return {
     scope: "box",
@@ -181,6 +192,10 @@ export function statusData(status: AgentStatus): Readonly<Record<string, unknown
       failures: link.failures,
       minProtocol: link.tooOldFor ?? null,
     },
+    nats:
+      nats === undefined
+        ? null
+        : { state: nats.is, because: nats.because ?? null, url: nats.url ?? null, server: nats.server ?? null, since: isoTimeOrNull(nats.sinceMs) },
     desired: {
       source: desired.source,
       notes: desired.notes,

@@ -49,6 +49,8 @@ export const workerRequest = z.discriminatedUnion("op", [
     /** A signed op asked for it. */
     isForced: z.optional(z.boolean()),
   }),
+  /** The credentials for NATS, as the hub sealed them. */
+  z.object({ op: z.literal("unseal"), settings: workerSettings, sealed: text(64 * 1_024) }),
   /** What a run would do now. */
   z.object({ op: z.literal("plan"), settings: workerSettings }),
   /** A destructive part of the spec that a signed op allows. */
@@ -127,6 +129,7 @@ export const workerResult = z.discriminatedUnion("op", [
   }),
   z.object({ op: z.literal("plan"), held, bundle: counter, text: z.string(), because: z.optional(text(1_024)) }),
   z.object({ op: z.literal("apply-spec"), held, applied: z.array(text(64)), refused: z.optional(text(1_024)) }),
+  z.object({ op: z.literal("unseal"), jwt: text(16 * 1_024), seed: text(128), ca: z.optional(text(256 * 1_024)) }),
   z.object({ op: z.literal("failed"), code: text(64), because: text(2_048) }),
 ]);
 export type WorkerResult = z.infer<typeof workerResult>;

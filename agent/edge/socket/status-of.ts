@@ -33,6 +33,7 @@ export function statusOf(world: World, desk: Desk, checks: readonly Check[]): Ag
           },
         }),
     link: desk.link,
+    ...(desk.nats.isWanted ? { nats: desk.nats.status ?? { is: "detached", because: "the hub has given no credentials yet" } } : {}),
     desired: {
       source: held?.source ?? "none",
       notes: held?.notes ?? [],

@@ -63,6 +63,20 @@ export function unsentRows(database: Database): number {
   return database.get<{ rows: number }>("outbox.count", "SELECT count(*) AS rows FROM outbox WHERE parked = 0")?.rows ?? 0;
 }
 
+/** Answers above `seq`, oldest first: what another carrier copies. They stay here until a hub has acknowledged them. */
+export function returnsAfter(database: Database, seq: number, limit: number): readonly Pick<QueuedRow, "seq" | "body">[] {
+  return database.all<Pick<QueuedRow, "seq" | "body">>(
+    "outbox.copies",
+    "SELECT seq, body FROM outbox WHERE kind = 'return' AND parked = 0 AND seq > ? ORDER BY seq LIMIT ?",
+    seq,
+    limit,
+  );
+}
+
+export function newestReturnSeq(database: Database): number {
+  return database.get<{ seq: number | null }>("outbox.newest", "SELECT max(seq) AS seq FROM outbox WHERE kind = 'return'")?.seq ?? 0;
+}
+
 /** The next batch, and the promise, on disk before it is sent, that its numbers are spent. */
 export function takeBatch(database: Database, bytesMax: number, rowsMax: number): readonly QueuedRow[] {
   if (rowsMax <= 0) return [];

@@ -211,6 +211,7 @@ class LinkRunner {
       rowsMax: effect.rowsMax,
       offer: effect.offer,
       ledgerGeneration: this.#ops.generation(),
+      natsWanted: desk.nats.asks(this.#world.clock.monoMs()),
     };
   }
 
@@ -222,6 +223,7 @@ class LinkRunner {
       this.#world.log.event("warn", "outbox.renumbered", { by: shiftBy });
       this.#desk.event("outbox.renumbered", { by: shiftBy });
     }
+    if (reply.nats !== undefined) this.#desk.nats.take(reply.nats, this.#world.clock.monoMs(), this.#world.clock.wallMs());
     const before = this.#state;
     if (before !== undefined && reply.hub_epoch > before.hubEpoch) store.use((database) => writeCounter(database, "hub_epoch", reply.hub_epoch));
     if (before !== undefined && store.use((database) => readCounter(database, "url_at")) !== before.urlAt)

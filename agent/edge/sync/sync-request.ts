@@ -19,6 +19,7 @@ export interface SyncParts {
   readonly offer: boolean;
   /** Of the ledger of ops; 0 when there is none. */
   readonly ledgerGeneration: number;
+  readonly natsWanted: boolean;
 }
 
 export interface SyncMessage {
@@ -43,6 +44,7 @@ export function syncMessage(database: Database, parts: SyncParts): SyncMessage {
     wait_ms: parts.waitMs,
     outbox: items,
     ...(parts.ledgerGeneration === 0 ? {} : { ledger: { generation: parts.ledgerGeneration } }),
+    ...(parts.natsWanted ? { nats: { want: true } } : {}),
     ...(parts.offer ? { offer: offerOf(database) } : {}),
   };
   return { request, seqs: items.map(({ seq }) => seq) };

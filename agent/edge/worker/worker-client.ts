@@ -38,15 +38,16 @@ export class WorkerClient {
     stop: AbortSignal,
   ): Promise<Extract<WorkerResult, { readonly op: Op }>> {
     const isConverge = request.op === "converge";
-    // A plan only looks: it waits for nobody.
-    const before = isConverge ? this.#converge : request.op === "plan" ? Promise.resolve() : this.#documents;
+    // These only look: they wait for nobody.
+    const onlyLooks = request.op === "plan" || request.op === "unseal";
+    const before = isConverge ? this.#converge : onlyLooks ? Promise.resolve() : this.#documents;
     const mine = before.then(() => this.#run(request, isConverge ? this.#convergeTimeoutMs : DOCUMENTS_TIMEOUT_MS, stop));
     const settled = mine.then(
       () => undefined,
       () => undefined, // the caller of `mine` hears it; the lane only needs to know that it is free
     );
     if (isConverge) this.#converge = settled;
-    else if (request.op !== "plan") this.#documents = settled;
+    else if (!onlyLooks) this.#documents = settled;
     const result = await mine;
     if (result.op === "failed") throw new Fault(isCode(result.code), `Cannot ${request.op}: ${result.because}`, { facts: { op: request.op } });
     if (!isAnswerTo(request.op, result)) throw new Fault("exec_failed", `Cannot ${request.op}: the worker answered ${result.op}`);
@@ -131,6 +132,8 @@ function decodeText(bytes: Uint8Array): string {
 function isResult(value: unknown): value is WorkerResult {
   if (!isPlain(value)) return false;
   if (value["op"] === "failed") return isText(value["code"], 64) && isText(value["because"], 4_096);
+  if (value["op"] === "unseal")
+    return isText(value["jwt"], 16_384) && isText(value["seed"], 128) && (value["ca"] === undefined || isText(value["ca"], 262_144));
   const { held } = value;
   return isText(value["op"], 16) && isPlain(held) && isText(held["source"], 16) && isList(held["missing"], Number.MAX_SAFE_INTEGER, isPlain);
 }

@@ -9,7 +9,7 @@ import type { Health } from "../../../shared/core/health.ts";
 import type { Metric } from "../../../shared/core/metrics.ts";
 import type { Bus, BusMessage, StreamStatus, Streams } from "../../../shared/ports/bus.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import { decodeNatsAck, decodeNatsAlive } from "../../../shared/protocol/nats-messages.ts";
+import { decodeNatsAck, decodeNatsAlive, encodeNatsOp } from "../../../shared/protocol/nats-messages.ts";
 import { hostOfSubject, natsSubjects } from "../../../shared/protocol/nats-subjects.ts";
 import type { Service } from "../../../shared/service.ts";
 import type { HubSettings } from "../../settings.ts";
@@ -104,6 +104,7 @@ class NatsRunner {
     await bus.subscribe(subjects.everyAlive, (message) => this.#alive(message));
     await removeStaleCopies(hub);
     hub.carrier.connected();
+    bus.publish(subjects.broadcast, encodeNatsOp({ envelope: undefined }));
     this.#health = { is: "healthy" };
     this.#world.log.event("info", "nats.up", { server: bus.server.name, version: bus.server.version, stream: this.#stream?.name });
     const over = new AbortController();

@@ -10,7 +10,8 @@ export const REPLICAS_MAX = 3;
 const wanted = (fleetId: string, replicas: number): StreamWanted => ({
   name: returnsStream(fleetId),
   subjects: [natsSubjects(fleetId).everyReturn],
-  bytesMax: 512 * 1024 ** 2,
+  // Three copies of it fit into the least disk that `nats-config` gives.
+  bytesMax: 256 * 1024 ** 2,
   // The boxes keep what was not acknowledged; older copies are of no use to anybody.
   ageMsMax: 24 * 3_600_000,
   messageBytesMax: 256 * 1024,

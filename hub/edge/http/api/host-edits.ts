@@ -180,18 +180,19 @@ function movedOn(row: HostView, current: HostSpec, expected: number): Fault {
 
 /** Two specs that want the same, whatever their generation. */
 function isSame(a: HostSpec, b: HostSpec): boolean {
-  const wants = ({ mode, paused_until, interval_s, fetch_windows, apply_windows }: HostSpec): string =>
-    JSON.stringify([mode, paused_until, interval_s, fetch_windows, apply_windows]);
+  const wants = ({ mode, paused_until, interval_s, fetch_windows, apply_windows, nats }: HostSpec): string =>
+    JSON.stringify([mode, paused_until, interval_s, fetch_windows, apply_windows, nats]);
   return wants(a) === wants(b);
 }
 
 function summaryOf(edit: SpecEdit): Readonly<Record<string, string | number | boolean | null>> {
-  const { mode, paused_until, interval_s, fetch_windows, apply_windows } = edit;
+  const { mode, paused_until, interval_s, fetch_windows, apply_windows, nats } = edit;
   return {
     mode,
     paused_until: paused_until ?? null,
     interval_s: interval_s ?? null,
     fetch_windows: fetch_windows?.length ?? 0,
     apply_windows: apply_windows?.length ?? 0,
+    nats: nats === undefined ? null : (nats.urls?.join(" ") ?? "hub"),
   };
 }
