@@ -13,6 +13,7 @@ const fleet = new RealFleet({ hubFlags });
 const signing = ["--yes", "--passphrase-file", fleet.passphraseFile];
 const boxes: Box[] = [];
 let nats: RealNats;
+let token = "";
 
 const ANY = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 75, 124, 130];
 const felhom = (...args: readonly string[]): CommandResult => fleet.operator(args, ANY);
@@ -28,12 +29,24 @@ function carriers(box: Box): readonly string[] {
   return log.split("\n").flatMap((line) => (line.includes('"op.admitted"') ? [String(JSON.parse(line).carrier)] : []));
 }
 
-const attached = (box: Box): boolean => /"nats":\s*\{[^}]*"attached"/.test(JSON.stringify(fleet.boxStatus(box) ?? {}));
+interface Shown {
+  readonly nats: { readonly state: string } | null;
+  readonly outbox: { readonly rows: number };
+}
+const statusOf = (box: Box): Shown | undefined => {
+  const status = fleet.boxStatus(box);
+  return (status?.["item"] ?? status) as Shown | undefined;
+};
+const attached = (box: Box): boolean => statusOf(box)?.nats?.state === "attached";
 const allAttached = (): Promise<void> => fleet.until("all boxes are attached", () => Promise.resolve(boxes.every(attached)));
 /** The hub has heard them: before that it sends by sync. */
 async function hubHears(count: number): Promise<void> {
   await fleet.until(`the hub reaches ${count} boxes over NATS`, async () => {
-    const reply = await fetch(`${fleet.hubUrl}/metrics`, { tls: { rejectUnauthorized: false }, keepalive: false });
+    const reply = await fetch(`${fleet.hubUrl}/metrics`, {
+      tls: { rejectUnauthorized: false },
+      keepalive: false,
+      headers: { authorization: `Bearer ${token}` },
+    });
     return new RegExp(`^felhom_hub_nats_hosts ${count}$`, "m").test(await reply.text());
   });
 }
@@ -43,6 +56,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
     const port = await freePort();
     hubFlags.push("--nats-urls", `nats://127.0.0.1:${port}`);
     await fleet.start();
+    token = fleet.operator(["hub", "token", "create", "--data-dir", fleet.hubDir, "--name", "test", "--role", "viewer"]).stdout.trim();
     for (const name of ["box-1", "box-2"]) boxes.push(await fleet.addBox(name));
     const dir = join(fleet.dir, "nats");
     mkdirSync(dir);
@@ -77,7 +91,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
   });
 
   test("what the sync brings later is the same op: nothing runs twice", async () => {
-    await fleet.until("the outboxes are empty", () => Promise.resolve(boxes.every((box) => /"rows":\s*0/.test(JSON.stringify(fleet.boxStatus(box))))));
+    await fleet.until("the outboxes are empty", () => Promise.resolve(boxes.every((box) => statusOf(box)?.outbox.rows === 0)));
     expect(counted("a")).toBe(3);
     expect(carriers(boxes[0] as Box)).toHaveLength(2);
   }, 60_000);
