@@ -4,7 +4,7 @@ import { simulate } from "./simulate.ts";
 import { warmUp } from "./warm-up.ts";
 
 const TIMEOUT_MS = 120_000;
-const HOSTILE_SEEDS = 6;
+const HOSTILE_SEEDS = 4;
 beforeAll(warmUp, TIMEOUT_MS);
 
 test(

@@ -73,6 +73,8 @@ const SOMETIMES_MS = 5 * MINUTE_MS;
 const VIOLATIONS_MAX = 20;
 /** A converge run makes some two hundred, a reboot of everything some thousands. */
 const EFFECTS_PER_MINUTE_MAX = 50_000;
+/** On top, for each op that is signed in an hour and each box: an op takes some hundred, and many come at once after a storm. */
+const EFFECTS_PER_OP_MAX = 20;
 /** Boxes sync about ten times in ten minutes; enrolling, fetching and reporting come on top. */
 const REQUESTS_PER_TEN_MINUTES_MAX = 300;
 
@@ -277,7 +279,8 @@ class Run {
   #checkPace(): void {
     const { nowMs, effects } = this.#cluster;
     if (nowMs - this.#minute.startMs >= MINUTE_MS) this.#minute = { startMs: nowMs, effects };
-    if (effects - this.#minute.effects < EFFECTS_PER_MINUTE_MAX || this.#isSpinning) return;
+    if (effects - this.#minute.effects < EFFECTS_PER_MINUTE_MAX + EFFECTS_PER_OP_MAX * this.#opsPerHour * this.#cluster.boxes.length || this.#isSpinning)
+      return;
     this.#isSpinning = true;
     this.#violated("nobody-spins", `${effects - this.#minute.effects} effects within a minute, by ${this.#cluster.busiest()}`);
   }

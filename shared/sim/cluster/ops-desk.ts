@@ -18,7 +18,7 @@ import type { OpsTruth, SignedOp } from "./ops-truth.ts";
 const MINUTE_MS = 60_000;
 const RECENT_MAX = 8;
 /** Uploads of one round: a person would not do more either. */
-const UPLOADS_PER_ROUND = 64;
+const UPLOADS_PER_ROUND = 512;
 
 export interface Incident {
   readonly hostId: string;
