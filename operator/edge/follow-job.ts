@@ -5,7 +5,6 @@ import { Fault, isFault } from "../../shared/core/fault.ts";
 import type { OpProgress, OpReturnItem } from "../../shared/protocol/api/ops.ts";
 import { verifyReturn } from "../../shared/trust/op.ts";
 import { JobBook, type Heard, type HostBook } from "../core/jobs/job-book.ts";
-import { openHosts } from "../core/jobs/job-exit.ts";
 import { liveText } from "../core/jobs/job-screen.ts";
 import { take } from "./hub-api.ts";
 import { HubConnection } from "./hub-connection.ts";
@@ -64,6 +63,8 @@ class Follower {
   #drawnMs = 0;
   #brokenMs: number | undefined;
   #lastSeq = 0;
+  /** Hosts whose answer verified: counted, so that a thousand answers are not walked a thousand times. */
+  #finals = 0;
   #end: Followed["end"] = "over";
 
   constructor(call: Call, session: Session, following: Following) {
@@ -136,6 +137,7 @@ class Follower {
     const identity = await identities.of(item.host_id);
     const verdict = identity.ok ? verifyReturn(item.envelope, identity.value, { id: opId, sha256 }) : identity;
     const how = this.#book.heard(item.host_id, identity.ok ? identity.value.name : item.host_id, verdict);
+    if (how === "final") this.#finals += 1;
     const host = how === "started" || how === "final" || how === "unverified" ? this.#book.host(item.host_id) : undefined;
     if (host === undefined) return;
     this.#line.clear();
@@ -179,8 +181,7 @@ class Follower {
 
   /** Every host that anybody knows of has given an answer that verifies: nothing more can come. */
   #hasAll(): boolean {
-    const counts = this.#book.counts();
-    return this.#progress !== undefined && openHosts(counts) + counts.unverified === 0 && this.#book.size >= this.#progress.total && this.#book.size > 0;
+    return this.#progress !== undefined && this.#finals > 0 && this.#finals >= Math.max(this.#book.size, this.#progress.total);
   }
 
   /** What the stream did not bring: where hosts without an answer stand, and answers that came at the very end. */
