@@ -10,6 +10,7 @@ import { hubSyncIdle } from "./benches/hub-sync-idle.ts";
 import { jobFanout1000 } from "./benches/job-fanout.ts";
 import { jobDurableReturns } from "./benches/job-durable-returns.ts";
 import { localNoop } from "./benches/local-noop.ts";
+import { opRttNats } from "./benches/op-rtt-nats.ts";
 import { opRttSync } from "./benches/op-rtt-sync.ts";
 import { publish1000Hosts } from "./benches/publish-1000-hosts.ts";
 import { BINARY } from "./fleet/real-fleet.ts";
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Bench[]>>> = {
   "hub.active_jobs_scan": hubActiveJobsScan,
   "job.durable_returns": jobDurableReturns,
   "job.fanout_1000": jobFanout1000,
+  "op.rtt_nats": opRttNats,
   "op.rtt_sync": opRttSync,
   "publish.1000_hosts": publish1000Hosts,
 };

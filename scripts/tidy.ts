@@ -8,6 +8,8 @@ import { dirname, join, normalize } from "node:path";
 
 const root = dirname(import.meta.dir);
 const LINES_MAX = 500;
+/** A suite around one scene may be a little longer than what it tests. */
+const TEST_LINES_MAX = 600;
 
 export interface Source {
   readonly path: string;
@@ -73,7 +75,8 @@ function problemsIn(source: Source): readonly Problem[] {
   const problems: Problem[] = [];
   const say = (what: string): void => void problems.push(`${path}: ${what}`);
   const lines = text.split("\n");
-  if (lines.length > LINES_MAX) say(`${lines.length} lines, above ${LINES_MAX}: split it where the story changes`);
+  const linesMax = isTest(path) ? TEST_LINES_MAX : LINES_MAX;
+  if (lines.length > linesMax) say(`${lines.length} lines, above ${linesMax}: split it where the story changes`);
   if (BANNED_NAMES.test(path)) say("a file is named after what it exports, not after being useful");
   if (!/^[a-z0-9.-]+\.ts$/.test(path.split("/").at(-1) ?? "")) say("file names are kebab-case");
   for (const imported of source.imports) {

@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/unbound-method -- what a scene gives has no `this` */
 /**
  * felhom-sign against a real hub, against a hub that lies in every way a courier can, and between two operators. What counts in each
  * is which bytes ended up signed.

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createHash, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -105,7 +106,6 @@ export class RealFleet {
 
   /** SHA-256 of the hub key's SubjectPublicKeyInfo, base64url, read from its certificate on disk. */
   hubPin(): string {
-    const { createHash, X509Certificate } = require("node:crypto") as typeof import("node:crypto");
     const certificate = new X509Certificate(readFileSync(join(this.hubDir, "tls", "cert.pem")));
     return createHash("sha256")
       .update(certificate.publicKey.export({ type: "spki", format: "der" }))

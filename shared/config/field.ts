@@ -1,4 +1,4 @@
-import * as z from "zod/mini";
+import type * as z from "zod/mini";
 
 /**
  * A setting: one zod schema, its default, and a sentence. From a table of these come the YAML keys (`syncWaitMs` → `sync_wait_ms`),

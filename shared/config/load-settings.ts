@@ -1,4 +1,4 @@
-import * as z from "zod/mini";
+import type * as z from "zod/mini";
 import { Fault } from "../core/fault.ts";
 import { type Fields, flagOf, type Origin, type Setting, type SettingsOf, variableOf, yamlKeyOf } from "./field.ts";
 

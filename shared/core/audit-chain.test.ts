@@ -1,7 +1,15 @@
 import { expect, test } from "bun:test";
 import { AUDIT_START, type AuditEntry, type AuditRow, auditHash, verifyAuditChain } from "./audit-chain.ts";
 
-const entry = (n: number): AuditEntry => ({ at: 1_000 + n, actor: "key:abc", from: "127.0.0.1", action: "grant.create", target: `g${n}`, outcome: "done", data: `{"n":${n}}` });
+const entry = (n: number): AuditEntry => ({
+  at: 1_000 + n,
+  actor: "key:abc",
+  from: "127.0.0.1",
+  action: "grant.create",
+  target: `g${n}`,
+  outcome: "done",
+  data: `{"n":${n}}`,
+});
 
 function chain(count: number): AuditRow[] {
   const rows: AuditRow[] = [];
@@ -32,7 +40,12 @@ test("attack 91: an edit of any field of any row is found at that row", () => {
 
 test("attack 91: a removed, swapped or repeated row is a gap", () => {
   const rows = chain(4);
-  expect(verifyAuditChain(AUDIT_START, rows.filter(({ seq }) => seq !== 2))).toMatchObject({ ok: false, brokenSeq: 3, because: "gap" });
+  expect(
+    verifyAuditChain(
+      AUDIT_START,
+      rows.filter(({ seq }) => seq !== 2),
+    ),
+  ).toMatchObject({ ok: false, brokenSeq: 3, because: "gap" });
   expect(verifyAuditChain(AUDIT_START, rows.slice(1))).toMatchObject({ ok: false, brokenSeq: 2, because: "gap" });
   expect(verifyAuditChain(AUDIT_START, rows.toReversed())).toMatchObject({ ok: false, because: "gap" });
 });

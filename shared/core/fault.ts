@@ -34,9 +34,15 @@ export class Fault extends Error {
 export function flatten(error: unknown): string {
   const parts: string[] = [];
   for (let at: unknown = error; at !== undefined && at !== null && parts.length < 8; at = at instanceof Error ? at.cause : undefined) {
-    parts.push(at instanceof Fault ? `${at.code}: ${at.message}` : at instanceof Error ? at.message : String(at));
+    parts.push(wordsOf(at));
   }
   return parts.join(" – ");
+}
+
+function wordsOf(thrown: unknown): string {
+  if (thrown instanceof Fault) return `${thrown.code}: ${thrown.message}`;
+  if (thrown instanceof Error) return thrown.message;
+  return typeof thrown === "string" ? thrown : "something that is no error was thrown";
 }
 
 /** For a person, when no screen is there to lay it out: what failed, the code, what to do next. */

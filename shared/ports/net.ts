@@ -6,7 +6,10 @@ export interface Net {
    */
   request(op: string, request: NetRequest): Promise<NetReply>;
   /** The reply's body as it comes, for event streams and large blobs. Status and headers first. */
-  stream(op: string, request: Omit<NetRequest, "replyBytesMax">): Promise<{ readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly chunks: AsyncIterable<Uint8Array> }>;
+  stream(
+    op: string,
+    request: Omit<NetRequest, "replyBytesMax">,
+  ): Promise<{ readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly chunks: AsyncIterable<Uint8Array> }>;
   serve(op: string, listen: Listen, handler: Handler): Promise<Listener>;
 }
 
@@ -33,7 +36,13 @@ export interface NetReply {
 }
 
 export type Listen =
-  | { readonly on: "tcp"; readonly address: string; readonly port: number; readonly tls?: { readonly certPem: string; readonly keyPem: string }; readonly bodyBytesMax: number }
+  | {
+      readonly on: "tcp";
+      readonly address: string;
+      readonly port: number;
+      readonly tls?: { readonly certPem: string; readonly keyPem: string };
+      readonly bodyBytesMax: number;
+    }
   | { readonly on: "unix"; readonly path: string; readonly mode: number; readonly bodyBytesMax: number };
 
 export interface Peer {

@@ -60,8 +60,8 @@ export async function startNats(given: {
     storeDir,
     kill: () => ended("SIGKILL"),
     stop: () => ended("SIGTERM"),
-    freeze: () => void state.child?.kill("SIGSTOP"),
-    thaw: () => void state.child?.kill("SIGCONT"),
+    freeze: () => state.child?.kill("SIGSTOP"),
+    thaw: () => state.child?.kill("SIGCONT"),
     start: async () => {
       state.child = Bun.spawn([natsServer ?? "nats-server", "-c", `${dir}/nats.conf`, "-l", `${dir}/nats.log`], {
         stdout: "ignore",

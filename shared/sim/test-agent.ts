@@ -94,7 +94,7 @@ export async function testAgent(hub: TestHub, name: string, changes: Partial<Age
       spawn: () => {
         throw new Fault("exec_missing", "Cannot start anything here");
       },
-      start: realExec.start,
+      start: (op, command) => realExec.start(op, command),
     },
   };
   const agent: TestAgent = {

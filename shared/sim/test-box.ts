@@ -86,14 +86,12 @@ export class TestBox {
   }
 
   approve(changes: Parameters<TestHub["fleet"]["cert"]>[1] = {}): Promise<Reply> {
-    return this.hub
-      .logIn()
-      .then((token) =>
-        this.hub.ask("POST", `/api/v1/enrollments/${this.requestId}/approve`, {
-          token,
-          body: { host_cert: this.hub.fleet.cert(this.keys, { name: this.name, ...changes }) },
-        }),
-      );
+    return this.hub.logIn().then((token) =>
+      this.hub.ask("POST", `/api/v1/enrollments/${this.requestId}/approve`, {
+        token,
+        body: { host_cert: this.hub.fleet.cert(this.keys, { name: this.name, ...changes }) },
+      }),
+    );
   }
 
   /** From nothing to a credential, with an operator's yes. */

@@ -46,7 +46,11 @@ afterAll(async () => {
 
 async function start(...wrapper: readonly string[]): Promise<void> {
   const argv = [...wrapper, BINARY, "agent", "--data-dir", box.dataDir, "--log-format", "json"];
-  const child = spawn(argv[0] ?? BINARY, argv.slice(1), { stdio: ["ignore", "ignore", "ignore"], detached: true, env: { PATH: process.env["PATH"] ?? "", HOME: dir } });
+  const child = spawn(argv[0] ?? BINARY, argv.slice(1), {
+    stdio: ["ignore", "ignore", "ignore"],
+    detached: true,
+    env: { PATH: process.env["PATH"] ?? "", HOME: dir },
+  });
   agent = child;
   const endMs = Date.now() + WAIT_MS;
   while ((await ask("GET", "/healthz")) === undefined) {

@@ -71,7 +71,11 @@ export function execContract(name: string, exec: Exec): void {
 
     test("a started child waits for its stdin, is heard as it speaks, and its end comes after its last word", async () => {
       const heard = { stdout: "", stderr: "" };
-      const child = exec.start("test", { argv: sh("read line; echo got $line; cat; echo err >&2; exit 3"), env: ENV, onOutput: (from, bytes) => void (heard[from] += fromUtf8(bytes)) });
+      const child = exec.start("test", {
+        argv: sh("read line; echo got $line; cat; echo err >&2; exit 3"),
+        env: ENV,
+        onOutput: (from, bytes) => void (heard[from] += fromUtf8(bytes)),
+      });
       expect(child.pid).toBeGreaterThan(0);
       child.feed(utf8("first\nrest"));
       expect(await child.exited).toEqual({ code: 3, signal: null });
