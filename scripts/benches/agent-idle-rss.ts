@@ -1,20 +1,35 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { RealFleet } from "../fleet/real-fleet.ts";
+import { type Box, RealFleet } from "../fleet/real-fleet.ts";
 import { type Bench, median, residentBytes } from "./bench.ts";
+import { hasNats, natsBeside } from "./nats-fleet.ts";
 
 /** Resident memory of an enrolled, synced agent with 1 000 resources in force, between two runs, against a bare Bun process. */
 const RESOURCES = 1_000;
 const SAMPLES = 10;
 
 export async function agentIdleRss(): Promise<Bench[]> {
-  const fleet = new RealFleet({ tls: "none" });
+  const alone = await measured(new RealFleet({ tls: "none" }), (fleet) => fleet.start());
+  const bench: Bench = { bench: "agent.idle_rss", ...alone, mustReach: { at: "most", ratio: 1.8 } };
+  if (!hasNats) return [bench];
+  const { fleet, nats, attach } = natsBeside({ tls: "none" });
+  try {
+    const attached = await measured(fleet, nats.start, attach);
+    return [bench, { bench: "agent.idle_rss_nats", ...attached, mustReach: { at: "most", ratio: 2.2 }, note: "attached to NATS" }];
+  } finally {
+    await nats.stop();
+  }
+}
+
+/** The agent of one box between two runs, `prepare` having been done to it. */
+async function measured(fleet: RealFleet, start: (fleet: RealFleet) => Promise<void>, prepare?: (box: Box) => Promise<void>): Promise<Omit<Bench, "bench">> {
   const bare = Bun.spawn([process.execPath, "-e", "setInterval(() => {}, 1e9)"], { stdout: "ignore", stderr: "ignore" });
   try {
-    await fleet.start();
+    await start(fleet);
     const box = await fleet.addBox("bench-1");
     fleet.publish(writeFleet(join(fleet.dir, "fleet"), join(fleet.dir, "target")));
     await fleet.until("1 000 resources are in force", () => Promise.resolve(inForce(fleet.boxStatus(box)) === RESOURCES + 1));
+    await prepare?.(box);
     await Bun.sleep(10_000);
     const agents: number[] = [];
     const floors: number[] = [];
@@ -24,7 +39,7 @@ export async function agentIdleRss(): Promise<Bench[]> {
       await Bun.sleep(500);
     }
     const [value, floor] = [median(agents), median(floors)];
-    return [{ bench: "agent.idle_rss", value, unit: "B", floor, floorName: "a bare Bun process", ratio: value / floor, mustReach: { at: "most", ratio: 1.8 } }];
+    return { value, unit: "B", floor, floorName: "a bare Bun process", ratio: value / floor };
   } finally {
     bare.kill();
     await fleet.stop();

@@ -2,25 +2,45 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { natsServer, type RealNats, startNats } from "../../shared/sim/real-nats.ts";
-import { type Box, freePort, RealFleet } from "../fleet/real-fleet.ts";
+import { type Box, type FleetOptions, freePort, RealFleet } from "../fleet/real-fleet.ts";
 
 export interface NatsFleet {
   readonly fleet: RealFleet;
-  readonly nats: RealNats;
-  /** Enrolled, its spec names NATS, and it is attached. */
-  addBox(name: string): Promise<Box>;
-  stop(): Promise<void>;
+  /** `start` starts fleet and server both. */
+  readonly nats: { start(): Promise<void>; stop(): Promise<void> };
+  /** Its spec names NATS, and it is attached. */
+  attach(box: Box): Promise<void>;
 }
 
 export const hasNats = natsServer !== null;
 
-export async function natsFleet(): Promise<NatsFleet> {
-  const port = await freePort();
-  const fleet = new RealFleet({ hubFlags: ["--nats-urls", `nats://127.0.0.1:${port}`] });
-  await fleet.start();
+export function natsBeside(options: FleetOptions = {}): NatsFleet {
+  const hubFlags: string[] = [...(options.hubFlags ?? [])];
+  const fleet = new RealFleet({ ...options, hubFlags });
+  const running: { nats?: RealNats } = {};
+  return {
+    fleet,
+    nats: {
+      start: async () => {
+        const port = await freePort();
+        hubFlags.push("--nats-urls", `nats://127.0.0.1:${port}`);
+        await fleet.start();
+        running.nats = await serverOf(fleet, port);
+      },
+      stop: async () => running.nats?.kill(),
+    },
+    attach: async (box) => {
+      fleet.operator(["host", "spec", box.name, "--nats", "--yes"]);
+      await fleet.until(`${box.name} is attached to NATS`, () => Promise.resolve(isAttached(fleet, box)));
+    },
+  };
+}
+
+/** The server of this hub, with the configuration that the hub's own command writes. */
+export function serverOf(fleet: RealFleet, port: number): Promise<RealNats> {
   const dir = join(fleet.dir, "nats");
   mkdirSync(dir);
-  const nats = await startNats({
+  return startNats({
     dir,
     port,
     prepare: async ({ storeDir }) => {
@@ -32,20 +52,6 @@ export async function natsFleet(): Promise<NatsFleet> {
       return readFileSync(out, "utf8");
     },
   });
-  return {
-    fleet,
-    nats,
-    addBox: async (name) => {
-      const box = await fleet.addBox(name);
-      fleet.operator(["host", "spec", name, "--nats", "--yes"]);
-      await fleet.until(`${name} is attached to NATS`, () => Promise.resolve(isAttached(fleet, box)));
-      return box;
-    },
-    stop: async () => {
-      await nats.kill();
-      await fleet.stop();
-    },
-  };
 }
 
 export function isAttached(fleet: RealFleet, box: Box): boolean {

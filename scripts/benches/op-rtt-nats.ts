@@ -29,7 +29,7 @@ import type { HostIdentity } from "../../shared/trust/host-identity.ts";
 import { verifyReturn } from "../../shared/trust/op.ts";
 import type { World } from "../../shared/ports/world.ts";
 import { type Bench, median } from "./bench.ts";
-import { hasNats, natsFleet } from "./nats-fleet.ts";
+import { hasNats, natsBeside } from "./nats-fleet.ts";
 
 const ROUNDS = 200;
 const WARM_UP = 50;
@@ -48,9 +48,10 @@ export async function opRttNats(): Promise<Bench[]> {
         note: "not measured: nats-server is not installed",
       },
     ];
-  const { fleet, addBox, stop } = await natsFleet();
+  const { fleet, nats, attach } = natsBeside();
   try {
-    await addBox("box-1");
+    await nats.start();
+    await attach(await fleet.addBox("box-1"));
     const world = realWorld({ log: { format: "text", level: "error", sink: () => {} }, component: "bench", self: realSelf(import.meta.path) });
     const call = fakeCall({
       world,
@@ -87,7 +88,8 @@ export async function opRttNats(): Promise<Bench[]> {
       },
     ];
   } finally {
-    await stop();
+    await nats.stop();
+    await fleet.stop();
   }
 }
 
