@@ -45,9 +45,8 @@ export async function startNats(given: {
   mkdirSync(storeDir, { recursive: true });
   const port = given.port ?? (await freePort());
   const state: { child: ReturnType<typeof Bun.spawn> | undefined } = { child: undefined };
-  // The monitoring port of a production file is fixed; tests run beside each other.
   const text = (await given.prepare?.({ port, storeDir })) ?? given.config?.({ port, storeDir }) ?? "";
-  writeFileSync(`${dir}/nats.conf`, text.replace(/^http:.*$/m, ""));
+  writeFileSync(`${dir}/nats.conf`, text);
   const ended = async (signal: "SIGKILL" | "SIGTERM"): Promise<void> => {
     const { child } = state;
     state.child = undefined;

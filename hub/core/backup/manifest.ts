@@ -15,7 +15,7 @@ export const DATABASE_NAME = "hub.db";
 export const MANIFEST_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The only names that may be in a backup besides its manifest: so an archive cannot write anywhere else. */
-export const BACKUP_PATH = /^(?:hub\.db|tls\/(?:key|cert)\.pem|blobs\/[0-9a-f]{2}\/[0-9a-f]{64})$/;
+export const BACKUP_PATH = /^(?:hub\.db|tls\/(?:key|cert)\.pem|nats\/keys\.json|nats\/tls\/(?:key|cert)\.pem|blobs\/[0-9a-f]{2}\/[0-9a-f]{64})$/;
 
 const file = z.strictObject({ path: z.string().check(z.regex(BACKUP_PATH)), size: counter, sha256: sha256Hex });
 

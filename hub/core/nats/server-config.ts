@@ -27,8 +27,8 @@ export function serverConfigText(config: ServerConfig): string {
   return `# nats-server configuration for felhom. It holds no private key. Made by: felhom hub nats-config
 server_name: ${quoted(config.serverName)}
 listen: ${quoted(`${config.address}:${config.port}`)}
-# For health checks and metrics of this machine only.
-http: "127.0.0.1:8222"
+# For health checks and metrics on this machine:
+# http: "127.0.0.1:8222"
 max_payload: ${MESSAGE_BYTES_MAX}
 max_pending: ${PENDING_BYTES_MAX}
 max_control_line: 4096

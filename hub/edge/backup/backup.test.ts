@@ -27,6 +27,7 @@ async function furnished(hub: TestHub): Promise<{ readonly session: string; read
   hub.world.files.makeDir("test", `${hub.world.dir}/tls`, 0o700);
   await Bun.write(`${hub.world.dir}/tls/key.pem`, "test key");
   await Bun.write(`${hub.world.dir}/tls/cert.pem`, "test certificate");
+  for (const path of ["nats/keys.json", "nats/tls/cert.pem", "nats/tls/key.pem"]) await Bun.write(`${hub.world.dir}/${path}`, `test ${path}`);
   return { session, token: await hub.token("viewer") };
 }
 
@@ -54,7 +55,10 @@ for (const form of ["directory", "backup.tar"]) {
       "hub.db",
       "tls/cert.pem",
       "tls/key.pem",
-      ...manifest.files.slice(3).map(({ sha256 }) => `blobs/${sha256.slice(0, 2)}/…`),
+      "nats/keys.json",
+      "nats/tls/cert.pem",
+      "nats/tls/key.pem",
+      ...manifest.files.slice(6).map(({ sha256 }) => `blobs/${sha256.slice(0, 2)}/…`),
     ]);
     expect((await hub.ask("GET", "/api/v1/status", { token })).json.item.database.last_backup_at).toBe(manifest.created_at);
     const dataDir = `${out.dir}/data`;
@@ -72,6 +76,8 @@ for (const form of ["directory", "backup.tar"]) {
     expect(await Bun.file(`${dataDir}/blobs/${motd.slice(0, 2)}/${motd}`).text()).toBe("hello\n");
     expect(await Bun.file(`${dataDir}/tls/key.pem`).text()).toBe("test key");
     expect(out.files.stat("test", `${dataDir}/tls/key.pem`)?.mode).toBe(0o600);
+    expect(await Bun.file(`${dataDir}/nats/keys.json`).text()).toBe("test nats/keys.json");
+    for (const path of ["nats/keys.json", "nats/tls/key.pem"]) expect(out.files.stat("test", `${dataDir}/${path}`)?.mode).toBe(0o600);
     expect(out.files.list("test", out.dir)).toEqual(["data", form].toSorted());
     await store.close();
   });

@@ -17,7 +17,8 @@ import { type Found, inspectDatabase } from "./inspect-database.ts";
 import { packTar } from "./tar.ts";
 
 const ATTEMPTS_MAX = 3;
-const TLS_FILES = ["tls/cert.pem", "tls/key.pem"] as const;
+/** Those of NATS too, where there are any: without them every nats-server would need a new configuration. */
+const KEY_FILES = ["tls/cert.pem", "tls/key.pem", "nats/keys.json", "nats/tls/cert.pem", "nats/tls/key.pem"] as const;
 
 export interface BackupAsk {
   readonly dataDir: string;
@@ -68,7 +69,7 @@ async function fillOnce(world: World, dataDir: string, partial: string): Promise
   copyDatabase(world, dataDir, `${partial}/${DATABASE_NAME}`);
   const found = await inspectCopy(world, `${partial}/${DATABASE_NAME}`);
   const listed = [{ path: DATABASE_NAME, ...readHashed(files, "backup.db", `${partial}/${DATABASE_NAME}`, () => {}) }];
-  for (const path of TLS_FILES) {
+  for (const path of KEY_FILES) {
     if (files.stat("backup.tls", `${dataDir}/${path}`) === undefined) continue;
     makeDirs(files, "backup.tls", partial, path);
     listed.push({ path, ...copyHashed(files, "backup.tls", `${dataDir}/${path}`, `${partial}/${path}`) });
