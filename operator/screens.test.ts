@@ -144,6 +144,6 @@ function checkScreen(name: string, ran: Ran, shape: { readonly columns: number; 
 function stable(text: string, dir: string): string {
   return text
     .replaceAll(dir, "/scratch")
-    .replace(/\d+ KiB, schema/g, "N KiB, schema")
+    .replace(/[\d.]+ [KM]iB, schema/g, "N bytes, schema")
     .replace(/"bytes": \d{5,}/g, '"bytes": 0');
 }
