@@ -7,9 +7,9 @@ import { type Box, type FleetOptions, freePort, RealFleet } from "../fleet/real-
 export interface NatsFleet {
   readonly fleet: RealFleet;
   /** `start` starts fleet and server both. */
-  readonly nats: { start(): Promise<void>; stop(): Promise<void> };
+  readonly nats: { readonly start: () => Promise<void>; readonly stop: () => Promise<void> };
   /** Its spec names NATS, and it is attached. */
-  attach(box: Box): Promise<void>;
+  readonly attach: (box: Box) => Promise<void>;
 }
 
 export const hasNats = natsServer !== null;
@@ -45,10 +45,8 @@ export function serverOf(fleet: RealFleet, port: number): Promise<RealNats> {
     port,
     prepare: async ({ storeDir }) => {
       const out = join(dir, "made.conf");
-      fleet.operator([
-        ...["hub", "nats-config", "--data-dir", fleet.hubDir, "--plain", "--listen", `127.0.0.1:${port}`],
-        ...["--store-dir", storeDir, "--disk-gib", "1", "--out", out],
-      ]);
+      const where = ["--data-dir", fleet.hubDir, "--store-dir", storeDir, "--out", out];
+      fleet.operator(["hub", "nats-config", "--plain", "--listen", `127.0.0.1:${port}`, "--disk-gib", "1", ...where]);
       return readFileSync(out, "utf8");
     },
   });
