@@ -6,9 +6,9 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Held, WorkerRequest } from "../../agent/core/worker/messages.ts";
 import { utf8 } from "../../shared/core/bytes.ts";
 import { sha256Hex } from "../../shared/core/sha256.ts";
@@ -37,17 +37,23 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-/** Each box keeps one file beside its data directory; `extra` is a file that the next version no longer has. */
+/** Each box keeps one file, in a directory of its own (of two agents in one, each would sweep what the other has staged); `extra` is a file that the next version no longer has. */
 function fleetFiles(content: string): Readonly<Record<string, string>> {
   return {
     "fleet.yaml": "name: test\n",
     "targets.yaml": '- match: "true"\n  states: [base]\n',
-    "states/base.yaml": `motd:\n  file:\n    path: ${scratch}/{{ host.name }}.motd\n    source: files/motd\n    mode: "0644"\n`,
+    "states/base.yaml": `motd:\n  file:\n    path: ${scratch}/{{ host.name }}.kept/motd\n    source: files/motd\n    mode: "0644"\n`,
     "files/motd": `${content}\n`.repeat(500),
     [`files/only-in-${content}`]: content,
   };
 }
-const motd = (box: RealBox): string => join(scratch, `${box.name}.motd`);
+/** A copy of a box has the box's name in its certificate, and so its file. */
+const motd = (box: RealBox): string => join(scratch, `${box.name.split("~")[0]}.kept`, "motd");
+function newBox(name: string): RealBox {
+  const box = new RealBox(scratch, name);
+  mkdirSync(dirname(motd(box)), { recursive: true });
+  return box;
+}
 const content = (text: string): string => `${text}\n`.repeat(500);
 
 /** What the box believes it holds, read and verified by a worker of its own. Nothing a kill can do may look like damage. */
@@ -136,6 +142,8 @@ async function runsKilled(box: RealBox, syscall: Syscall, nth: number): Promise<
 
 function expectSound(box: RealBox, where: string): void {
   using database = new Database(join(box.dataDir, "agent.db"), { readonly: true });
+  // A worker may outlive the agent that was killed, and still be writing.
+  database.run("PRAGMA busy_timeout = 20000");
   expect([where, database.query("PRAGMA integrity_check").values()]).toEqual([where, [["ok"]]]);
   expect([where, readdirSync(box.dataDir).filter((name) => name.includes(".damaged-"))]).toEqual([where, []]);
 }
@@ -153,7 +161,7 @@ for (const syscall of syscalls) {
       const step = SYSCALLS[syscall];
       const points = { asking: 0, collecting: 0, running: 0 };
       const all = await sweep(step, async (nth) => {
-        const box = new RealBox(scratch, `${syscall}-${nth}`);
+        const box = newBox(`${syscall}-${nth}`);
         const phases = {
           asking: await asksKilled(box, syscall, nth),
           collecting: await collectsKilled(box, syscall, nth),
@@ -177,7 +185,7 @@ for (const syscall of syscalls) {
 
 /** A box that holds version 1 and, as far as `hasCandidate`, version 2's manifest and files: each kill is aimed at a copy of it. */
 async function template(name: string, hasCandidate: boolean): Promise<RealBox> {
-  const box = new RealBox(scratch, name);
+  const box = newBox(name);
   await box.join(hub);
   for (const version of hasCandidate ? [1, 2] : [1]) {
     const files = fleetFiles(version === 1 ? "one" : "two");
@@ -244,13 +252,11 @@ const WORKERS: Readonly<Record<string, WorkerCase>> = {
     }),
     half: (box, held, where) => {
       expect([where, held.bundle]).toEqual([where, 1]);
-      expect([where, ["by hand\n", content("one")].includes(readFileSync(motdOf(box), "utf8"))]).toEqual([where, true]);
+      expect([where, ["by hand\n", content("one")].includes(readFileSync(motd(box), "utf8"))]).toEqual([where, true]);
     },
-    whole: (box, _held, where) => expect([where, readFileSync(motdOf(box), "utf8") === content("one")]).toEqual([where, true]),
+    whole: (box, _held, where) => expect([where, readFileSync(motd(box), "utf8") === content("one")]).toEqual([where, true]),
   },
 };
-/** A copy of a box has the box's name in its certificate, and its own directory. */
-const motdOf = (box: RealBox): string => join(scratch, `${box.name.split("~")[0]}.motd`);
 
 for (const [op, { hasCandidate, request, half, whole }] of Object.entries(WORKERS)) {
   told(
@@ -264,9 +270,9 @@ for (const [op, { hasCandidate, request, half, whole }] of Object.entries(WORKER
           step,
           async (nth) => {
             const where = `${op}, ${syscall} ${nth}`;
-            const box = new RealBox(scratch, `${origin.name}~${nth}`);
+            const box = newBox(`${origin.name}~${nth}`);
             cpSync(origin.dataDir, box.dataDir, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
-            writeFileSync(motdOf(box), "by hand\n");
+            writeFileSync(motd(box), "by hand\n");
             const first = await box.worker(request(box), killAt(syscall, nth));
             if (first.code !== KILLED) expect([where, first.code, first.result?.op, first.stderr]).toEqual([where, 0, op, first.stderr]);
             half(box, await holds(box, where), where);
