@@ -75,15 +75,18 @@ export async function testHub(
     readonly checks?: () => readonly Check[];
     readonly limits?: Partial<HubSettings["limits"]>;
     readonly dataDir?: string;
+    /** Addresses of NATS servers; with `buses` where they are. */
+    readonly nats?: readonly string[];
     /** When it starts, an hour after its fleet was made. For tests whose boxes are real processes. */
     readonly wallMs?: number;
   } = {},
 ): Promise<TestHub> {
-  const { routes: more = () => [], checks = () => [], limits, dataDir, wallMs = FLEET_MADE_MS + HOUR_MS, ...worldOptions } = options;
+  const { routes: more = () => [], checks = () => [], limits, dataDir, nats = [], wallMs = FLEET_MADE_MS + HOUR_MS, ...worldOptions } = options;
   const world = testWorld({ ...worldOptions, clock: new EagerClock(undefined, wallMs) });
   const settings: HubSettings = {
     ...HUB_DEFAULTS,
     dataDir: dataDir ?? world.dir,
+    nats: { urls: nats, caPath: "" },
     limits: {
       ...HUB_DEFAULTS.limits,
       requestsPerSecondPerAddress: 1_000_000,
