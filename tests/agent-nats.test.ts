@@ -115,7 +115,8 @@ async function over(op: TestOp): Promise<string> {
   return stateOf(op);
 }
 const carriers = (): readonly unknown[] => box.logged.filter(({ event }) => event === "op.admitted").map(({ facts }) => facts?.["carrier"]);
-const empty = (): Promise<unknown> => box.until(({ outbox }) => outbox.rows === 0);
+/** Within twice the window, and the sync that follows it. */
+const empty = (): Promise<unknown> => box.until(({ outbox }) => outbox.rows === 0, 12_000);
 
 test("a box is attached when its spec says so, hears its op there, and its answer is one", async () => {
   expect(server.connections).toBe(1);
@@ -227,6 +228,8 @@ test("a server that refuses the credentials makes the box ask for others", async
   server.kill();
   // A day later what it has is worthless.
   hub.world.clock.jumpWall(25 * 3_600_000);
+  await box.until(({ nats }) => nats?.is === "detached");
   server.start();
   await box.until(({ nats }) => nats?.is === "attached", 30 * 60_000);
+  expect(box.logged.some(({ event, facts }) => event === "nats.failed" && facts?.["code"] === "denied")).toBe(true);
 });
