@@ -19,6 +19,26 @@ export interface Ended {
 }
 
 export const KILLED = 137;
+
+/** A test that fails half-way must leave no process behind: groups that were started and not seen to end. */
+const groups = new Set<number>();
+process.on("exit", () => {
+  for (const pid of groups) killGroup(pid);
+});
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    return; // gone already
+  }
+}
+
+function watch(child: Bun.Subprocess): void {
+  groups.add(child.pid);
+  void child.exited.then(() => groups.delete(child.pid));
+}
+
 export const ENV = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: "/nonexistent", LANG: "C.UTF-8", NO_COLOR: "1" } as const;
 
 export async function runBinary(
@@ -67,6 +87,7 @@ export class RealBox {
     const argv = [...wrapper, BINARY, "agent", ...this.flags, "--disk-reserve-bytes", "0", "--facts-dirs", "/nonexistent", "--log-format", "json", ...more];
     // A group of its own: strace that is told to end lets go of what it traces, so both are ended together.
     const child = Bun.spawn(argv, { stdout: "ignore", stderr: "pipe", env: ENV, cwd: "/", detached: true });
+    watch(child);
     this.#agent = child;
     this.#log = new Response(child.stderr).text();
   }
@@ -173,6 +194,7 @@ export async function startHub(dir: string, wrapper: readonly string[] = [], mor
     ...more,
   ];
   const child = Bun.spawn(argv, { stdout: "ignore", stderr: "pipe", env: ENV, cwd: "/", detached: true });
+  watch(child);
   const reader = child.stderr.getReader();
   const kill: RunningHub["kill"] = async (signal = "SIGKILL") => {
     try {
