@@ -33,6 +33,7 @@ import { hasNats, natsBeside } from "./nats-fleet.ts";
 
 const ROUNDS = 200;
 const WARM_UP = 50;
+const SETTLE_MS = 15;
 const TARGET = { at: "most", ratio: 6 } as const;
 
 export async function opRttNats(): Promise<Bench[]> {
@@ -72,6 +73,8 @@ export async function opRttNats(): Promise<Bench[]> {
       const op = await answers.once(envelope);
       const floor = await raw.once(envelope);
       if (round >= WARM_UP) times.push({ op, floor });
+      // One op at a time: what the hub does with the answer is over before the next one.
+      await Bun.sleep(SETTLE_MS);
     }
     await bus.close();
     const [value, floor] = [median(times.map(({ op }) => op)), median(times.map((one) => one.floor))];
