@@ -32,7 +32,7 @@ test("files of /proc, which claim to be empty, are read whole and within their b
 test("a lock dies with its process, also on kill -9", async () => {
   using world = testWorld();
   const path = `${world.dir}/lock`;
-  const script = `import { realFiles } from ${JSON.stringify(new URL("./files.ts", import.meta.url).pathname)}; realFiles.lock("test", ${JSON.stringify(path)}); console.log("held"); setTimeout(() => {}, 1e6);`;
+  const script = `import { realFiles } from ${JSON.stringify(new URL("./files.ts", import.meta.url).pathname)}; realFiles.lock("test", ${JSON.stringify(path)}); Bun.gc(true); console.log("held"); setTimeout(() => {}, 1e6);`;
   const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
   await child.stdout.getReader().read();
   expect(codeOf(() => realFiles.lock("test", path))).toBe("lock_held");

@@ -9,6 +9,12 @@ import { closeSync, constants, openSync } from "node:fs";
 import { Fault } from "../core/fault.ts";
 import { fileFault } from "./errno.ts";
 
+/**
+ * Every lock that is held, so that none ends because somebody let go of its handle: the garbage collector would close the database,
+ * and the lock would be gone without a word. The one piece of state a module has here; the process owns its locks, nobody else can.
+ */
+const HELD = new Set<Database>();
+
 export function lockFile(op: string, path: string): { release(): void } {
   createPrivately(op, path);
   const database = new Database(path, { readwrite: true });
@@ -19,11 +25,10 @@ export function lockFile(op: string, path: string): { release(): void } {
     database.close();
     throw new Fault("lock_held", `Cannot lock ${path}: another process holds it`, { facts: { op }, cause: error });
   }
-  let held = true;
+  HELD.add(database);
   return {
     release: () => {
-      if (!held) return;
-      held = false;
+      if (!HELD.delete(database)) return;
       database.run("ROLLBACK");
       database.close();
     },
