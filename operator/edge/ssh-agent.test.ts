@@ -38,9 +38,10 @@ beforeAll(async () => {
   await (agent.stdout as ReadableStream<Uint8Array>).getReader().read();
   for (const name of ["old", "curve", "anna"]) run(["ssh-add", "-q", join(dir, name)], { SSH_AUTH_SOCK: path });
 });
-afterAll(() => {
+afterAll(async () => {
   agent?.kill();
-  rmSync(dir, { recursive: true });
+  await agent?.exited; // it takes its socket away as it goes
+  rmSync(dir, { recursive: true, force: true });
 });
 
 describe("a real ssh-agent", () => {
