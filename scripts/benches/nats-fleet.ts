@@ -26,6 +26,8 @@ export function natsBeside(options: FleetOptions = {}): NatsFleet {
         hubFlags.push("--nats-urls", `nats://127.0.0.1:${port}`);
         await fleet.start();
         running.nats = await serverOf(fleet, port);
+        // Before that a box that attaches finds nobody who keeps its answers, and sends them by sync for a while.
+        await fleet.until("the hub has made its stream", () => Promise.resolve(readFileSync(join(fleet.dir, "hub.log"), "utf8").includes('"nats.up"')));
       },
       stop: async () => running.nats?.kill(),
     },

@@ -20,7 +20,7 @@ const RETURN_MS = 2_000;
 /** As long as the hub waits for an acknowledgement of an op; up to twice, so that a fleet's syncs do not meet. */
 const RETURN_WINDOW_MS = 5_000;
 /** After an answer that the stream did not take, answers go by sync for a while. */
-const STREAM_REST_MS = 30_000;
+const STREAM_REST_MS = 10_000;
 const LEAVE_MS = 1_000;
 
 export interface BoxOnBus {

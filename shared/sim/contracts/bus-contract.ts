@@ -117,6 +117,8 @@ export function busContract(name: string, open: () => Promise<BusUnderTest>, ski
       const streams = await hub().streams();
       expect(await streams.ensure(wanted())).toMatchObject({ is: "ready", status: { messages: 0, replicas: 1, replicasCurrent: 1 } });
       expect(await streams.ensure(wanted())).toMatchObject({ is: "ready" });
+      expect(await streams.ensure(wanted({ replicas: 3 }))).toEqual({ is: "too_few_servers" });
+      expect((await streams.status(under().subjects.stream))?.stream).toMatchObject({ replicas: 1, replicasCurrent: 1 });
       for (const text of ["a", "b"])
         expect(await host().publishDurable(under().subjects.fromHost, utf8(text), 5_000)).toMatchObject({ stream: under().subjects.stream });
       const first = await consumer();
