@@ -16,6 +16,7 @@ export interface RealNats {
   readonly url: string;
   readonly port: number;
   readonly storeDir: string;
+  readonly isUp: boolean;
   /** Ends it like a power cut does to a process. */
   kill(): Promise<void>;
   stop(): Promise<void>;
@@ -57,6 +58,9 @@ export async function startNats(given: {
     url: `nats://127.0.0.1:${port}`,
     port,
     storeDir,
+    get isUp() {
+      return state.child !== undefined;
+    },
     kill: () => ended("SIGKILL"),
     stop: () => ended("SIGTERM"),
     freeze: () => state.child?.kill("SIGSTOP"),
