@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
@@ -12,8 +12,8 @@ import { dirname, join } from "node:path";
 
 const root = dirname(import.meta.dir);
 const TARGETS = {
-  "linux-x64": { bun: "bun-linux-x64", package: "@oven/bun-linux-x64", cpu: "x64" },
-  "linux-arm64": { bun: "bun-linux-arm64", package: "@oven/bun-linux-aarch64", cpu: "arm64" },
+  "linux-x64": { bun: "bun-linux-x64", package: "@oven/bun-linux-x64" },
+  "linux-arm64": { bun: "bun-linux-arm64", package: "@oven/bun-linux-aarch64" },
 } as const;
 type Target = keyof typeof TARGETS;
 
@@ -58,29 +58,41 @@ function compile(target: Target): void {
   );
 }
 
-/** The Bun that the binary carries: the pinned npm package of that platform, fetched by npm, which checks it against the lockfile's integrity. */
+/**
+ * The Bun that the binary carries: the pinned npm package of that platform. Of another platform's it is that one package alone, by name,
+ * held here to the lockfile's integrity: `npm ci` counts it as optional, and leaves out without a word what it could not fetch.
+ */
 function runtime(target: Target): string {
-  const installed = join(root, "node_modules", TARGETS[target].package, "bin", "bun");
+  const name = TARGETS[target].package;
+  const installed = join(root, "node_modules", name, "bin", "bun");
   if (existsSync(installed)) return installed;
   const cache = join(root, ".scratch", "runtimes", target);
-  const fetched = join(cache, "node_modules", TARGETS[target].package, "bin", "bun");
+  const fetched = join(cache, "package", "bin", "bun");
   if (existsSync(fetched)) return fetched;
-  mkdirSync(cache, { recursive: true });
-  run(["cp", join(root, "package.json"), join(root, "package-lock.json"), cache]);
-  run([
-    "npm",
-    "ci",
-    "--prefix",
-    cache,
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-    "--loglevel=error",
-    "--force",
-    "--os=linux",
-    `--cpu=${TARGETS[target].cpu}`,
-  ]);
+  const stage = `${cache}.new`;
+  rmSync(stage, { recursive: true, force: true });
+  mkdirSync(stage, { recursive: true });
+  const { version, integrity } = locked(name);
+  run(["npm", "pack", `${name}@${version}`, "--pack-destination", stage, "--loglevel=error"]);
+  const [archive = ""] = readdirSync(stage);
+  const found = `sha512-${createHash("sha512")
+    .update(readFileSync(join(stage, archive)))
+    .digest("base64")}`;
+  if (found !== integrity) fail(`Cannot use ${name}@${version}: its integrity is ${found}, the lockfile says ${integrity}`);
+  run(["tar", "-xzf", join(stage, archive), "-C", stage]);
+  rmSync(join(stage, archive));
+  rmSync(cache, { recursive: true, force: true });
+  renameSync(stage, cache);
   return fetched;
+}
+
+function locked(name: string): { readonly version: string; readonly integrity: string } {
+  const { packages }: { readonly packages: Readonly<Record<string, { readonly version: string; readonly integrity?: string }>> } = JSON.parse(
+    readFileSync(join(root, "package-lock.json"), "utf8"),
+  );
+  const { version, integrity } = packages[`node_modules/${name}`] ?? {};
+  if (version === undefined || integrity === undefined) return fail(`Cannot find ${name} with its integrity in package-lock.json`);
+  return { version, integrity };
 }
 
 function relink(to: string, path: string): void {
@@ -91,7 +103,11 @@ function relink(to: string, path: string): void {
 function run(argv: readonly [string, ...string[]]): void {
   const done = Bun.spawnSync([...argv], { cwd: root, stdout: "pipe", stderr: "pipe" });
   if (done.exitCode === 0) return;
-  process.stderr.write(`${argv.join(" ")}\n${done.stdout.toString()}${done.stderr.toString()}`);
+  fail(`${argv.join(" ")}\n${done.stdout.toString()}${done.stderr.toString()}`);
+}
+
+function fail(message: string): never {
+  process.stderr.write(`${message}\n`);
   process.exit(1);
 }
 

@@ -15,8 +15,8 @@ export interface HubSettings {
   /** Addresses of the proxies whose `x-forwarded-for` is believed; empty: no header is. */
   readonly trustedProxies: readonly string[];
   readonly limits: HubLimits;
-  /** No URLs: no NATS. Boxes are told these, the hub connects to them. `caPath` empty: see `natsCaPem`. */
-  readonly nats: { readonly urls: readonly string[]; readonly caPath: string };
+  /** No URLs: no NATS. Boxes are told these, the hub connects to them. `caPath` empty: see `natsCaPem`. A host's token lives `tokenMs`. */
+  readonly nats: { readonly urls: readonly string[]; readonly caPath: string; readonly tokenMs: number };
   readonly liveness: { readonly staleMs: number; readonly downMs: number; readonly checkMs: number };
 }
 
@@ -52,7 +52,7 @@ export const HUB_DEFAULTS: Omit<HubSettings, "dataDir"> = {
     requestsPerSecondPerAddress: 50,
     refusalsPerMinutePerAddress: 120,
   },
-  nats: { urls: [], caPath: "" },
+  nats: { urls: [], caPath: "", tokenMs: 3_600_000 },
   liveness: { staleMs: 180_000, downMs: 600_000, checkMs: 15_000 },
 };
 
@@ -77,7 +77,7 @@ export function hubSettingsFrom(flat: SettingsOf<typeof hubFields>, self: { read
       requestsPerSecondPerAddress: flat.requestsPerSecondPerAddress,
       refusalsPerMinutePerAddress: flat.refusalsPerMinutePerAddress,
     },
-    nats: { urls: natsUrlsOf(flat.natsUrls), caPath: flat.natsCa },
+    nats: { urls: natsUrlsOf(flat.natsUrls), caPath: flat.natsCa, tokenMs: flat.natsTokenMs },
     liveness: { staleMs: flat.staleMs, downMs: flat.downMs, checkMs: flat.livenessCheckMs },
   };
 }

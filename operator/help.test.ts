@@ -98,6 +98,17 @@ test("exit codes of wrong usage, and a guess that is not run", async () => {
     expect([line, await run(line.split(" "))]).toEqual([line, expect.objectContaining({ code, stderr: expect.stringContaining(said) })]);
 });
 
+test("a flag where a verb belongs is named; global flags alone ask for the noun's help", async () => {
+  for (const argv of [
+    ["sign", "--bogus"],
+    ["job", "-o", "json", "--bogus=1"],
+  ]) {
+    const { code, stderr } = await run(argv);
+    expect([argv, code, stderr.includes("--bogus: it takes a verb first")]).toEqual([argv, 2, true]);
+  }
+  expect((await run(["job", "--home", "/h"])).stderr).toContain("Commands");
+});
+
 test("version is one line, and the long form is data", async () => {
   const { VERSION } = await import("../shared/version.ts");
   expect(await run(["version"])).toEqual({ code: 0, stdout: `felhom ${VERSION} (protocol 1, bun ${Bun.version})\n`, stderr: "" });

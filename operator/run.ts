@@ -5,7 +5,7 @@ import { Fault, isFault } from "../shared/core/fault.ts";
 import type { Terminal } from "../shared/ports/terminal.ts";
 import { didYouMean } from "./core/cli/did-you-mean.ts";
 import { findCommand, wordsOf } from "./core/cli/find-command.ts";
-import { globalsOf, roughGlobals } from "./core/cli/global-options.ts";
+import { globalsOf, isGlobalFlag, roughGlobals } from "./core/cli/global-options.ts";
 import type { Invocation } from "./mode.ts";
 import { OPERATOR_TABLES, type Table, type Tables } from "./tables.ts";
 
@@ -18,15 +18,17 @@ const INTERRUPT_GRACE_MS = 2_000;
 export async function run(invocation: Invocation): Promise<ExitCode> {
   const { argv } = invocation;
   const terminal = withFlags(invocation.terminal, ownWords(argv), invocation.env);
+  let path: Command["path"] | undefined;
   try {
     const tables = joinedTables(invocation.tables);
     const command = await chosen(tables, argv, terminal);
+    path = typeof command === "number" ? undefined : command.command.path;
     return typeof command === "number" ? command : await runOne(command.command, command.rest, { ...invocationParts(invocation), terminal, tables });
   } catch (error) {
     // Whoever read our output has enough (`| head`): nothing failed.
     if (isFault(error, "pipe_closed")) return 0;
     if (terminal.interrupted.aborted || isFault(error, "interrupted")) return 130;
-    return screen(error, invocation, terminal);
+    return screen(error, path, invocation, terminal);
   }
 }
 
@@ -91,6 +93,11 @@ async function chosen(
   const verbs = commands.flatMap(({ path }) => path.slice(1, 2));
   const verb = words[1];
   if (verb === undefined) {
+    const flag = ownWords(argv).find((word) => word.startsWith("--") && !isGlobalFlag(word));
+    if (flag !== undefined)
+      throw new Fault("bad_request", `Cannot run felhom ${noun} ${flag.replace(/=.*$/s, "")}: it takes a verb first`, {
+        remedy: `felhom ${noun} knows ${verbs.join(", ")}.`,
+      });
     const { nounHelp } = await import("./core/cli/help-text.ts");
     terminal.err(`${nounHelp(noun, commands, terminal)}\n`);
     return 2;
@@ -166,9 +173,9 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function screen(error: unknown, invocation: Invocation, terminal: Terminal): ExitCode {
+function screen(error: unknown, path: Command["path"] | undefined, invocation: Invocation, terminal: Terminal): ExitCode {
   try {
-    return faultScreen(error, { globals: roughGlobals(ownWords(invocation.argv)), terminal, nowMs: invocation.world.clock.wallMs() });
+    return faultScreen(error, { globals: roughGlobals(ownWords(invocation.argv)), path, terminal, nowMs: invocation.world.clock.wallMs() });
   } catch (again) {
     if (isFault(again, "pipe_closed")) return 1;
     throw again;

@@ -101,6 +101,7 @@ const COMMANDS: readonly (readonly [name: string, words: readonly string[]])[] =
   ["event-list", ["event", "list", "--limit", "12"]],
   ["host-list", ["host", "list"]],
   ["host-list-pending", ["host", "list", "--pending"]],
+  ["host-list-wide", ["host", "list", "-o", "wide"]],
   ["host-show-failed", ["host", "show", "gyor-2"]],
   ["host-show-ok", ["host", "show", "kovacs-1", "--facts"]],
   ["host-spec", ["host", "spec", "kovacs-1"]],

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY, projectRoot, RealFleet } from "./fleet/real-fleet.ts";
+import { stopLine } from "./fleet/stop-line.ts";
 
 /**
  * The whole story with real processes in one scratch directory: a hub, a box, a workstation; enrollment by five words, a fleet published and
@@ -101,7 +102,7 @@ Hub and box are running. To look:
 To change something: edit ${join(dir, "fleet")}, then
     ${felhom} publish ${join(dir, "fleet")} --passphrase-file ${fleet.passphraseFile}
 To stop:
-    kill ${fleet.pid("watchdog-box-1")} ${fleet.pid("hub")} && rm -r ${dir}`);
+    ${stopLine([fleet.pid("watchdog-box-1"), fleet.pid("hub")], dir)}`);
   process.exit(0);
 }
 

@@ -6,6 +6,8 @@ import { runStages, STAGES } from "./stages.ts";
  */
 
 const TOOLS: Readonly<Record<string, string>> = { strace: "strace", faketime: "faketime", curl: "curl", "nats-server": "nats-server" };
+/** Debian keeps servers where only root looks. */
+const PATH = `${process.env["PATH"] ?? "/usr/bin:/bin"}:/usr/sbin:/sbin`;
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !STAGES.some((stage) => stage.name === name));
 if (unknown.length > 0) {
@@ -18,7 +20,7 @@ process.stdout.write(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped 
 process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 
 function installTools(): void {
-  const missing = Object.entries(TOOLS).filter(([tool]) => Bun.which(tool) === null);
+  const missing = Object.entries(TOOLS).filter(([tool]) => Bun.which(tool, { PATH }) === null);
   if (missing.length === 0) return;
   const packages = missing.map(([, name]) => name);
   if (process.getuid?.() !== 0 || Bun.which("apt-get") === null) {

@@ -70,3 +70,11 @@ test("a service that cannot start at all ends the process", async () => {
   };
   expect((await supervise([broken], world, new AbortController().signal)).because).toBe("failed");
 });
+
+test("what to run next is in the log when a process does not come up", async () => {
+  const world = testWorld();
+  const unsafe = new Fault("file_unsafe", "Cannot use /data: others can write in it", { remedy: "chmod go-w /data" });
+  const failing: Service = { ...service("a", untilStopped), start: () => Promise.reject(unsafe) };
+  await supervise([failing], world, new AbortController().signal);
+  expect(world.logged.find(({ event }) => event === "process.failed")).toMatchObject({ facts: { service: "a", next: "chmod go-w /data" } });
+});

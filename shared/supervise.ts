@@ -32,7 +32,9 @@ export async function supervise(services: readonly Service[], world: World, stop
     const cancel = new AbortController();
     const first = Promise.withResolvers<boolean>();
     const ended = keep(service, cancel.signal, world, first.resolve).then(undefined, (error: unknown) => {
-      log.event("error", "process.failed", { service: service.name }, error);
+      // The last line that an operator reads of a process that did not come up: what to run next belongs in it.
+      const next = isFault(error) && error.remedy !== undefined ? { next: error.remedy } : {};
+      log.event("error", "process.failed", { service: service.name, ...next }, error);
       failed.resolve({ because: "failed", service: service.name, error });
       first.resolve(false);
     });

@@ -10,7 +10,7 @@ import { type EnrollNews, type EnrollOutcome, runEnrollment } from "../edge/enro
 
 const JOIN_BYTES_MAX = 16 * 1024;
 
-/** Exit 6: the operator has yet to approve. 7: refused, or something did not verify. */
+/** Exit 6: the operator has yet to approve. 7: refused, or something did not verify. 75: no hub answers, and nobody wants to wait. */
 export const run: Run = async (call) => {
   const { dataDir } = await boxPaths(call);
   const options = { dataDir, urls: urls(call), join: await joinCode(call), name: textOption(call, "name"), wait: call.options["no-wait"] !== true };
@@ -79,16 +79,26 @@ function finish(call: Call, outcome: EnrollOutcome): ExitCode {
         remedy: "Ask the operator, then run felhom enroll again",
       });
     case "failed":
-      throw new Fault(outcome.code === "net_tls" ? "net_tls" : "refused", `Cannot enroll: ${escapeUntrusted(outcome.because)}`, {
+      throw new Fault(outcome.code === "net_tls" ? "net_tls" : "refused", whyFailed(outcome.because), {
         facts: { refusal: outcome.code },
         remedy:
           outcome.code === "net_tls"
             ? "Compare the join code with felhom join-code on the workstation: it carries the hub's key"
             : "felhom enroll tries again, with the same keys",
       });
+    case "unreached":
+      throw new Fault("unavailable", `Cannot enroll: no hub answers (${escapeUntrusted(outcome.because)})`, {
+        remedy: "felhom enroll goes on with the same keys; without --no-wait it keeps trying",
+      });
     case "stopped":
       return 130;
   }
+}
+
+/** A hub's sentence stands for itself: "Cannot enroll: Cannot enroll with this token: …" says it twice. */
+export function whyFailed(because: string): string {
+  const said = escapeUntrusted(because);
+  return said.startsWith("Cannot ") ? said : `Cannot enroll: ${said}`;
 }
 
 function urls(call: Call): readonly string[] | undefined {

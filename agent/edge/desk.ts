@@ -40,6 +40,8 @@ export class Desk {
   /** Converge runs and exclusive ops pass it one at a time. */
   readonly turnstile = new Turnstile();
 
+  /** The hub has told this process how far it has counted the rows. Before that, no row's number is spent: the database may be an older copy. */
+  isCounted = false;
   run = 0;
   bootId = "";
   startedMs = 0;

@@ -1,4 +1,4 @@
-import { ageOf, byteSize, count, isoTimeOrNull } from "../../shared/cli/age.ts";
+import { ago, byteSize, count, isoTimeOrNull } from "../../shared/cli/age.ts";
 import type { Call, Run } from "../../shared/cli/command.ts";
 import { markCell } from "../../shared/cli/glyph.ts";
 import { present } from "../../shared/cli/present.ts";
@@ -61,7 +61,7 @@ export const run: Run = async (call) => {
           ["bundle", look.bundle === 0 ? "none yet" : look.bundle],
           ["epoch", look.epoch],
           ...natsRows(nats, call.terminal),
-          ["last backup", look.lastBackupAt === null ? markCell(call.terminal, "warn", "never") : `${ageOf(look.lastBackupAt, nowMs)} ago`],
+          ["last backup", look.lastBackupAt === null ? markCell(call.terminal, "warn", "never") : ago(look.lastBackupAt, nowMs)],
         ],
         call.terminal,
       ),

@@ -7,7 +7,7 @@ import { ReturnFeed } from "./ops/return-feed.ts";
 import { NatsCarrier } from "./nats/carrier.ts";
 import { newestBundleVersion } from "./store/bundles.ts";
 import { hostCredentialsAfter } from "./store/host-credentials.ts";
-import { type HostRow, hostsAfter } from "./store/hosts.ts";
+import { type Acked, type HostRow, hostsAfter } from "./store/hosts.ts";
 import { hubEpoch } from "./store/meta.ts";
 import type { Store } from "./store/store.ts";
 import type { Courier } from "./sync/courier.ts";
@@ -22,7 +22,7 @@ export async function loadHub(world: World, settings: HubSettings, store: Store,
   const fleet = new Fleet(start, () => courier.wakeAll());
   const hosts = new HostTable({ newer: (entry) => courier.wake(entry), revoked: (entry) => courier.wake(entry) });
   const startedMonoMs = world.clock.monoMs();
-  const rows: HostRow[] = [];
+  const rows: (HostRow & Acked)[] = [];
   for (let after = ""; ; ) {
     const page = await store.read((db) => hostsAfter(db, after, ROWS_PER_PAGE));
     rows.push(...page);
@@ -33,7 +33,7 @@ export async function loadHub(world: World, settings: HubSettings, store: Store,
   // The list of who is in contact begins in the order in which they were last heard.
   rows.sort((a, b) => (a.last_seen_at ?? 0) - (b.last_seen_at ?? 0));
   // As if heard at the start: nobody is silent for longer than this hub has listened.
-  for (const row of rows) hosts.put(startOf(row, startedMonoMs));
+  for (const row of rows) hosts.put(startOf(row, row.acked_seq, startedMonoMs));
   for (let after = ""; ; ) {
     const page = await store.read((db) => hostCredentialsAfter(db, after, ROWS_PER_PAGE));
     for (const row of page) {
@@ -62,14 +62,14 @@ export async function loadHub(world: World, settings: HubSettings, store: Store,
 }
 
 /** A stored host as the table in memory starts with it, as if heard at `nowMonoMs`. */
-export function startOf(row: HostRow, nowMonoMs: number): HostStart {
+export function startOf(row: HostRow, ackedSeq: number, nowMonoMs: number): HostStart {
   return {
     hostId: row.host_id,
     name: row.name,
     revoked: row.state === "revoked",
     certSerial: row.cert_serial,
     specGeneration: row.spec_generation,
-    ackedSeq: row.acked_seq,
+    ackedSeq,
     bootId: row.boot_id ?? "",
     bootIdBefore: row.boot_id_before ?? "",
     run: row.run,

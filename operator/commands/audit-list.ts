@@ -3,25 +3,24 @@ import type { Run } from "../../shared/cli/command.ts";
 import { present } from "../../shared/cli/present.ts";
 import { table, type Cell } from "../../shared/cli/table.ts";
 import { optionText } from "../core/cli/option-values.ts";
-import { readLimit } from "../core/fleet/event-query.ts";
-import { listAudit, take } from "../edge/hub-api.ts";
+import { auditData } from "../core/fleet/audit-data.ts";
+import { EVENTS_SHOWN, LIMIT_MAX, readLimit, readSince } from "../core/fleet/event-query.ts";
+import { actorText } from "../core/trust/actor-text.ts";
+import { listAudit, takeSince } from "../edge/hub-api.ts";
 import { openSession } from "../edge/session.ts";
 
 /** Every mutation that the hub took or refused, the newest last. */
 export const run: Run = async (call) => {
   const { hub, nowMs, root } = await openSession(call, { roots: "held" });
-  const rows = (await take(listAudit(hub), readLimit(optionText(call, "limit")))).toReversed();
-  const who = (actor: string): string => {
-    const id = actor.startsWith("key:") ? actor.slice(4) : undefined;
-    const label = id === undefined ? undefined : root.payload.keys[id]?.label;
-    return label === undefined ? actor : `${label} (${id?.slice(0, 8) ?? ""})`;
-  };
+  const sinceMs = readSince(optionText(call, "since"), nowMs);
+  const limit = readLimit(optionText(call, "limit"), sinceMs === undefined ? EVENTS_SHOWN : LIMIT_MAX);
+  const rows = (await takeSince(listAudit(hub), sinceMs, limit)).toReversed();
   present(call, {
     kind: "AuditList",
-    data: { items: rows.map((row) => ({ ...row, at: isoTime(row.at) })) },
+    data: { items: rows.map((row) => ({ ...row, at: isoTime(row.at), data: auditData(row.data) })) },
     human: () =>
       rows.length === 0
-        ? "  Nothing was changed yet."
+        ? `  Nothing was changed ${sinceMs === undefined ? "yet" : `since ${isoTime(sinceMs)}`}.`
         : table(
             [
               { title: "SEQ", align: "right" },
@@ -36,7 +35,7 @@ export const run: Run = async (call) => {
             rows.map((row): readonly Cell[] => [
               row.seq,
               ageOf(row.at, nowMs),
-              who(row.actor),
+              actorText(row.actor, root.payload),
               row.from,
               row.action,
               row.target.replace(/^([0-9a-f]{16})[0-9a-f]{48}$/, "$1"),

@@ -69,7 +69,7 @@ export const run: Run = async (call) => {
     edit: (contents) => {
       const envelope = signPayload("grant", grantPayload, payload, signersFrom(call, contents, { root: session.root, role: "admit" }));
       mustVerify(verifyGrant(envelope, session.root, session.nowMs), "Cannot make this grant");
-      signed.push(envelope);
+      signed.splice(0, signed.length, envelope);
       return setToken(contents, payload.fleet_id, payload.grant_id, token.seed);
     },
   });

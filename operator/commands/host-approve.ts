@@ -1,5 +1,5 @@
 import type { Call, Run } from "../../shared/cli/command.ts";
-import { ageOf } from "../../shared/cli/age.ts";
+import { ago } from "../../shared/cli/age.ts";
 import { paint } from "../../shared/cli/colour.ts";
 import { confirm } from "../../shared/cli/confirm.ts";
 import { hint, isHuman, present } from "../../shared/cli/present.ts";
@@ -124,7 +124,7 @@ function introduction(
       ["words", { text: enrollment.words.join("-"), style: "strong" }],
       ["labels", labelsText(chosen.labels)],
       ["claims", claimsText(enrollment)],
-      ["from", `${item.address}, ${ageOf(item.created_at, chosen.nowMs)} ago, as the hub says`],
+      ["from", `${item.address}, ${ago(item.created_at, chosen.nowMs)}, as the hub says`],
     ],
     call.terminal,
   );

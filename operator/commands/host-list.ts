@@ -2,7 +2,7 @@ import type { Call, Run } from "../../shared/cli/command.ts";
 import { isHuman, present } from "../../shared/cli/present.ts";
 import { progress } from "../../shared/cli/progress.ts";
 import type { HostItem } from "../../shared/protocol/api/hosts.ts";
-import { hostListData, hostListText, needsAttention, sortHosts } from "../core/fleet/host-summary.ts";
+import { hostListData, hostListText, needsAttention, shownHealth, sortHosts } from "../core/fleet/host-summary.ts";
 import { matchesGlob, readLabels } from "../core/fleet/choose-hosts.ts";
 import { pendingData, pendingText, readPending } from "../core/fleet/pending-list.ts";
 import { lieAbout, verifyHostDetail } from "../core/fleet/verified-host.ts";
@@ -19,10 +19,11 @@ export const run: Run = async (call) => {
   const { hub, nowMs } = session;
   const pending = readPending(await take(listEnrollments(hub)));
   if (call.options["pending"] === true) {
+    const asked = { pending, hosts: pending.length === 0 ? [] : await take(listHosts(hub)) };
     present(call, {
       kind: "EnrollmentList",
-      data: pendingData(pending),
-      human: () => pendingText(pending, nowMs, call.terminal),
+      data: pendingData(asked),
+      human: () => pendingText(asked, nowMs, call.terminal),
       next: pending.length === 0 ? undefined : "felhom host approve NAME, once the box itself shows these words",
     });
     return 0;
@@ -34,7 +35,7 @@ export const run: Run = async (call) => {
     (host) =>
       (typeof glob !== "string" || matchesGlob(host.name, glob) || host.host_id === glob) &&
       labels.every(([key, value]) => host.labels[key] === value) &&
-      (typeof health !== "string" || host.health === health) &&
+      (typeof health !== "string" || shownHealth(host) === health) &&
       (call.options["attention"] !== true || needsAttention(host)) &&
       (call.options["all"] === true || health === "revoked" || host.health !== "revoked"),
   );

@@ -57,7 +57,7 @@ test("two boxes of one name: the words choose, and a taken name is refused", asy
   // The same name from other keys: somebody else's box, or the box of an attacker.
   const twin = await wireBox(hub, "twin", {}, "pve");
   expect((await desk.run(`host approve pve --yes ${pass}`, { answers: ["y"] })).code).toBe(9);
-  expect((await desk.run("host list --pending")).stdout).toContain("! another asks by this name");
+  expect((await desk.run("host list --pending")).stdout).toContain(`! same name as ${twin.requestId}`);
   expect((await desk.run(`host approve pve --words ${good.words} --yes ${pass}`)).code).toBe(0);
   expect(JSON.parse((await desk.run("host show pve -o json")).stdout).id).toBe(good.hostId);
   expect((await desk.run(`host approve pve --words ${twin.words} --yes ${pass}`)).stderr).toContain("a second host by the name pve");
@@ -202,6 +202,23 @@ test("a spec is written only over the generation that was read", async () => {
   expect([late.code, late.stderr]).toEqual([9, expect.stringContaining("somebody else changed it")]);
   desk.intercept(undefined);
   expect(JSON.parse((await desk.run("host spec kovacs-1 -o json")).stdout)).toMatchObject({ mode: "monitor", intervalS: 600 });
+});
+
+test("a destructive edit is warned of by the box's own table, waits for signatures, and can be taken back", async () => {
+  using hub = await testHub();
+  const desk = await testWorkstation(hub);
+  const box = await wireBox(hub, "kovacs-1");
+  await desk.run(`host approve kovacs-1 --words ${box.words} --yes --passphrase-file ${desk.passphraseFile}`);
+  const warning = expect.stringMatching(/retire can't be undone: kovacs-1 holds that back, as awaiting signature, until 1 of the 1 key with role destroy/);
+  const dry = await desk.run("host spec kovacs-1 --retire --dry-run");
+  expect([dry.code, dry.stderr]).toEqual([0, warning]);
+  const edit = await desk.run("host spec kovacs-1 --mode monitor --retire --yes -o json");
+  expect(edit.code).toBe(6);
+  expect(JSON.parse(edit.stdout)).toMatchObject({ generation: 2, mode: "monitor", retire: true, awaitsSignature: ["retire"] });
+  const later = await desk.run("host spec kovacs-1 --mode enforce --yes -o json");
+  expect([later.code, JSON.parse(later.stdout)]).toEqual([0, expect.objectContaining({ retire: true, awaitsSignature: [] })]);
+  const back = await desk.run("host spec kovacs-1 --no-retire --yes -o json");
+  expect([back.code, JSON.parse(back.stdout).retire, (await desk.run("host spec kovacs-1 --retire --no-retire --yes")).code]).toEqual([0, false, 2]);
 });
 
 test("revoking needs the name, and a revoked host leaves the list", async () => {

@@ -1,9 +1,8 @@
 import type { Run } from "../../shared/cli/command.ts";
-import { Fault } from "../../shared/core/fault.ts";
 import { take } from "../edge/hub-api.ts";
 import { listTargets } from "../edge/hub-ops.ts";
 import { argText } from "../core/cli/option-values.ts";
-import { mustFindOp } from "../edge/find-op.ts";
+import { mustFindJob } from "../edge/find-op.ts";
 import { followJob } from "../edge/follow-job.ts";
 import { HostIdentities } from "../edge/host-identities.ts";
 import { JobOutput } from "../edge/job-output.ts";
@@ -13,9 +12,7 @@ import { openSession } from "../edge/session.ts";
 /** Every answer that is there, then each as it comes, until nothing is left to wait for. */
 export const run: Run = async (call) => {
   const session = await openSession(call);
-  const { item, op } = await mustFindOp(session, argText(call, "job"));
-  if (item.state === "draft" || item.state === "pending")
-    throw new Fault("conflict", `Cannot follow ${item.op_id}: it waits for signatures`, { remedy: `felhom sign show ${item.op_id}` });
+  const { item, op } = await mustFindJob(session, argText(call, "job"));
   const targets = await take(listTargets(session.hub, item.op_id));
   const output = new JobOutput(call, op);
   output.targets({

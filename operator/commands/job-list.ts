@@ -17,7 +17,7 @@ export const run: Run = async (call) => {
   const items = await take(listOps(session.hub, { state, kind: optionText(call, "kind") }), readLimit(optionText(call, "limit")));
   const ops = items.map((item) => ({ item, op: readItem(item, session) }));
   const paper = { nowMs: session.nowMs, terminal: call.terminal, root: session.root, wide: call.globals.output === "wide" };
-  const [first] = items;
+  const first = items.find(({ total }) => total > 0);
   present(call, {
     kind: "JobList",
     data: opListData(ops),

@@ -7,7 +7,7 @@ import { argText, optionText } from "../core/cli/option-values.ts";
 import type { JobBook } from "../core/jobs/job-book.ts";
 import { hostData, hostLineType, summaryData } from "../core/jobs/job-data.ts";
 import { jobExit } from "../core/jobs/job-exit.ts";
-import { mustFindOp } from "../edge/find-op.ts";
+import { mustFindJob } from "../edge/find-op.ts";
 import { gatherJob } from "../edge/gather-job.ts";
 import { HostIdentities } from "../edge/host-identities.ts";
 import { take } from "../edge/hub-api.ts";
@@ -18,7 +18,7 @@ import { openSession } from "../edge/session.ts";
 /** The answers that are there now, each verified; nothing is waited for. */
 export const run: Run = async (call) => {
   const session = await openSession(call);
-  const { op } = await mustFindOp(session, argText(call, "job"));
+  const { op } = await mustFindJob(session, argText(call, "job"));
   const only = optionText(call, "host");
   const hostId = only === undefined ? undefined : chooseHost(await take(listTargets(session.hub, op.payload.id)), only).host_id;
   const book = await gatherJob(call, session, op, new HostIdentities(session), hostId);

@@ -11,7 +11,7 @@ import { argText } from "../core/cli/option-values.ts";
 import type { Candidate } from "../core/jobs/choose-targets.ts";
 import { nameList } from "../core/jobs/job-screen.ts";
 import { retryHosts } from "../core/jobs/retry-hosts.ts";
-import { mustFindOp } from "../edge/find-op.ts";
+import { mustFindJob } from "../edge/find-op.ts";
 import { gatherJob } from "../edge/gather-job.ts";
 import { HostIdentities } from "../edge/host-identities.ts";
 import { makeOp, pacingOf } from "../edge/make-op.ts";
@@ -21,7 +21,7 @@ import { openSession } from "../edge/session.ts";
 /** A new op with the same kind and params, signed here, for those hosts that did not run the old one and can't run it any more. */
 export const run: Run = async (call) => {
   const session = await openSession(call);
-  const { op } = await mustFindOp(session, argText(call, "job"));
+  const { op } = await mustFindJob(session, argText(call, "job"));
   const identities = new HostIdentities(session);
   const book = await gatherJob(call, session, op, identities);
   const kind = op.op.kind;

@@ -83,7 +83,7 @@ test("ping needs no passphrase and no question; --sign signs it", async () => {
   const pinging = at.run(["run", "kovacs-1", "ping", "--no-input"]);
   await box.serve(() => [{ state: "done", data: { version: "1.2.3", uptime_ms: 5 } }]);
   const ran = await pinging;
-  expect([ran.code, ran.stdout]).toEqual([0, "  ✓ kovacs-1\n      version=1.2.3  uptime_ms=5\n\n  1 host: ok 1\n"]);
+  expect([ran.code, ran.stdout]).toEqual([0, "  ✓ kovacs-1\n      version=1.2.3  uptime=5 ms\n\n  1 host: ok 1\n"]);
   const signed = at.run(["run", "kovacs-1", "ping", "--sign", ...pass]);
   await box.serve(() => [{ state: "done", data: {} }]);
   expect((await signed).code).toBe(0);
@@ -159,6 +159,23 @@ test("a draft waits at the hub for signatures, no box has it, and it can be take
   expect((await at.run("op list")).stdout).toBe("  Nothing is on its way, and nothing waits for a signature.\n");
 });
 
+test("who drafted is told by the name of the key, and the drafter's note as the drafter's words, harmlessly", async () => {
+  using hub = await testHub();
+  const { desk: at } = await desk(hub);
+  await speakers(hub, "kovacs-1");
+  const nasty = 'after the kernel"\n  digest     0000\u001b[2J\u202e';
+  const draft = await at.run(["op", "draft", "kovacs-1", "host.reboot", "--note", nasty, "--yes", "-o", "json"]);
+  const { id } = JSON.parse(draft.stdout);
+  for (const screen of [`op show ${id}`, `sign show ${id}`, "op list -o wide"]) {
+    const { stdout } = await at.run(screen, { columns: 400, tty: true });
+    expect([screen, stdout]).toEqual([screen, expect.stringMatching(/test \([a-z2-7]{8}\)/)]);
+    expect([screen, stdout]).toEqual([screen, expect.stringContaining("after the kernel")]);
+    expect([screen, /\u001b\[2J|\u202e|^ {2}digest {5}0000/m.test(stdout)]).toEqual([screen, false]);
+    if (screen !== "op list -o wide") expect(stdout).toContain('so says its drafter, unsigned: "after the kernel\\"\\n');
+  }
+  expect(JSON.parse((await at.run(`op show ${id} -o json`)).stdout).note).toBe(nasty);
+});
+
 test("cancel takes it back from those who do not have it; retry is for those who did not run it", async () => {
   using hub = await testHub();
   const { desk: at, pass } = await desk(hub);
@@ -197,8 +214,9 @@ test("wrong words are refused before anything is signed or asked", async () => {
     [["label.site == 'x'", "ping"], 1, "no host is meant"],
     [["*", "ping", "--limit", "0"], 2, "--limit takes"],
     [["*", "ping", "--limit", "5%%"], 2, "--limit takes"],
-    [["kovacs-1", "ping", "--expires", "31d"], 7, "at most 30 days"],
+    [["kovacs-1", "ping", "--expires", "31d"], 2, "at most 30d"],
     [["kovacs-1", "guest.stop"], 2, "HOST/GUEST"],
+    [["kovacs-1", "ping", "--batch", "0"], 2, "felhom run --help shows what it takes"],
     [["kovacs-1", "host.reboot", "--pause", "3s"], 2, "It needs --batch N."],
   ];
   for (const [words, code, said] of table) {
@@ -206,6 +224,20 @@ test("wrong words are refused before anything is signed or asked", async () => {
     expect({ words, code: Number(ran.code), said: ran.stderr.includes(said) ? said : ran.stderr }).toEqual({ words, code, said });
   }
   expect((await at.run("op list --all")).stdout).toBe("  No op yet.\n");
+});
+
+test("what no box was ever given has no answers: whoever asks for them is told why", async () => {
+  using hub = await testHub();
+  const { desk: at } = await desk(hub);
+  await speakers(hub, "kovacs-1");
+  await at.run("op draft kovacs-1 converge.now --yes");
+  for (const verb of ["follow", "results"])
+    expect(await at.run(`job ${verb} last`)).toMatchObject({ code: 9, stdout: "", stderr: expect.stringContaining("it waits for signatures") });
+  await at.run("op cancel last --yes");
+  for (const verb of ["follow", "results", "retry"])
+    expect(await at.run(`job ${verb} last`)).toMatchObject({ code: 9, stdout: "", stderr: expect.stringContaining("it was taken back before it was signed") });
+  // So nothing sends anybody there.
+  for (const screen of ["op show last", "job list"]) expect((await at.run(screen)).stderr).not.toContain("job results");
 });
 
 test("what can't be undone needs the host's name; --yes is not enough, and a dry run signs nothing", async () => {

@@ -1,4 +1,4 @@
-import { count, isoTime } from "../../shared/cli/age.ts";
+import { count, isoTime, until } from "../../shared/cli/age.ts";
 import { confirmName } from "../../shared/cli/confirm.ts";
 import type { Call, ExitCode, Run } from "../../shared/cli/command.ts";
 import { escapeUntrusted } from "../../shared/cli/escape.ts";
@@ -8,14 +8,16 @@ import { table } from "../../shared/cli/table.ts";
 import { base64 } from "../../shared/core/bytes.ts";
 import { Fault } from "../../shared/core/fault.ts";
 import type { KeyId } from "../../shared/core/ids.ts";
-import { payloadType } from "../../shared/trust/payloads.ts";
+import { describeOp } from "../../shared/ops/catalogue.ts";
+import { payloadType, type RootPayload } from "../../shared/trust/payloads.ts";
 import { REFUSALS } from "../../shared/trust/verdict.ts";
 import { optionList } from "../core/cli/option-values.ts";
 import { opSignature, type OpSigner } from "../core/sign/op-signer.ts";
 import { opScreen, RISK_WORD } from "../core/sign/op-screen.ts";
 import { type OpenOp, type PendingOp, readPending } from "../core/sign/pending-op.ts";
-import { nameToType, type TargetView } from "../core/sign/target-view.ts";
+import { namedHosts, nameToType, type TargetView } from "../core/sign/target-view.ts";
 import { remembered, unusualLines } from "../core/sign/unusual.ts";
+import { actorText } from "../core/trust/actor-text.ts";
 import { take } from "../edge/hub-api.ts";
 import { addOpSignature, listOps } from "../edge/hub-ops.ts";
 import { readKnownHosts } from "../edge/known-hosts.ts";
@@ -37,17 +39,17 @@ export const run: Run = async (call) => {
   const batch = call.options["batch"] === true;
   const pending = readPending(await take(listOps(session.hub, { state: "draft,pending" })), session.root, session.nowMs);
   const open = pending.flatMap((op) => (op.is === "open" ? [op] : []));
-  if (!isHuman(call.globals) && digests.length === 0) return list(call, pending, open);
+  if (!isHuman(call.globals) && digests.length === 0) return list(call, session, pending, open);
   const book = new TargetBook(session, readKnownHosts(call.world, call.globals.home, session.context.fleetId));
   const desk: Desk = { call, session, book, signers: undefined };
   if (digests.length > 0) return finish(call, await byDigest(desk, open, digests), open);
-  if (open.length === 0) return list(call, pending, open);
+  if (open.length === 0) return list(call, session, pending, open);
   if (!call.globals.input || !call.terminal.inIsTty) {
     throw new Fault("bad_request", "Cannot sign what waits: there is nobody to look at it", {
       remedy: "felhom sign pending -o json lists it; --digest HEX signs exactly the bytes that were looked at elsewhere.",
     });
   }
-  call.terminal.out(`${listText(call, pending)}\n`);
+  call.terminal.out(`${listText(call, pending, session.root.payload)}\n`);
   return finish(call, batch ? await batched(desk, open) : await oneByOne(desk, open), open);
 };
 
@@ -126,12 +128,13 @@ async function show(desk: Desk, op: OpenOp, title: string): Promise<TargetView |
     return undefined;
   }
   const memory = readSigningMemory(call.world, call.globals.home, session.context.fleetId);
-  const looking = { payload: op.draft.payload, draftedBy: op.draftedBy, view: view.value, standing: op.standing, memory, nowMs: session.nowMs };
+  const { draftedBy, standing } = op;
+  const looking = { payload: op.draft.payload, draftedBy, root: session.root.payload, view: view.value, standing, memory, nowMs: session.nowMs };
   const screen = opScreen(
-    { ...op, root: session.root, view: view.value, unusual: unusualLines(looking), nowMs: session.nowMs, linesMax: LINES_MAX },
+    { ...op, root: session.root, view: view.value, unusual: unusualLines(looking), nowMs: session.nowMs, linesMax: LINES_MAX, title },
     call.terminal,
   );
-  call.terminal.out(`\n${title}${screen}\n`);
+  call.terminal.out(`\n${screen}\n`);
   return view.value;
 }
 
@@ -214,25 +217,46 @@ function chooseOrSay(desk: Desk, { standing }: OpenOp, signers: readonly OpSigne
 // --- answers -------------------------------------------------------------------------------------------------------------------
 
 /** Machine forms list and never sign: 0 nothing waits, 6 something does. */
-function list(call: Call, pending: readonly PendingOp[], open: readonly OpenOp[]): ExitCode {
-  present(call, { kind: "PendingOpList", data: { items: pending.filter(({ is }) => is !== "over").map(itemOf) }, human: () => listText(call, pending) });
+function list(call: Call, { root: { payload: root } }: Session, pending: readonly PendingOp[], open: readonly OpenOp[]): ExitCode {
+  present(call, { kind: "PendingOpList", data: { items: pending.filter(({ is }) => is !== "over").map(itemOf) }, human: () => listText(call, pending, root) });
   return open.length === 0 ? 0 : 6;
 }
 
-function listText(call: Call, pending: readonly PendingOp[]): string {
+function listText(call: Call, pending: readonly PendingOp[], root: RootPayload): string {
   const rows = pending.flatMap((op, at) => {
-    if (op.is === "refused") return [[at + 1, { text: "refused", style: "bad" } as const, op.claimedId, "", "", `${op.code}: ${op.detail}`]];
+    if (op.is === "refused") return [[at + 1, { text: "refused", style: "bad" } as const, op.claimedId, "", "", "", `${op.code}: ${op.detail}`]];
     if (op.is === "over") return [];
     const { payload } = op.draft;
-    return [[at + 1, RISK_WORD[op.risk], payload.kind, `${op.standing.signers.length}/${op.standing.threshold}`, isoTime(payload.expires_at), op.draftedBy]];
+    return [
+      [
+        at + 1,
+        RISK_WORD[op.risk],
+        payload.kind,
+        targetsOf(op) ?? "expr",
+        `${op.standing.signers.length}/${op.standing.threshold}`,
+        until(payload.expires_at, call.world.clock.wallMs()),
+        actorText(op.draftedBy, root),
+      ],
+    ];
   });
   if (rows.length === 0) return "  Nothing waits for a signature.";
   return table(
-    [{ title: "#", align: "right" }, { title: "RISK" }, { title: "KIND" }, { title: "SIGNED" }, { title: "EXPIRES" }, { title: "ASKED BY", flex: true }],
+    [
+      { title: "#", align: "right" },
+      { title: "RISK" },
+      { title: "KIND" },
+      { title: "TARGETS", align: "right" },
+      { title: "SIGNED" },
+      { title: "EXPIRES" },
+      { title: "ASKED BY", flex: true },
+    ],
     rows,
     call.terminal,
   );
 }
+
+/** How many hosts its bytes name; an expression means whoever it fits when it arrives. */
+const targetsOf = ({ draft }: Pick<OpenOp, "draft">): number | undefined => namedHosts(draft.payload.target)?.length;
 
 function itemOf(op: PendingOp): Readonly<Record<string, unknown>> {
   if (op.is === "refused") return { id: op.claimedId, refused: op.code, detail: op.detail };
@@ -248,25 +272,35 @@ function itemOf(op: PendingOp): Readonly<Record<string, unknown>> {
   if (op.is === "over") return { ...common, over: op.because };
   return {
     ...common,
+    target: payload.target,
+    targets: targetsOf(op) ?? null,
+    does: describeOp(op.draft.op),
+    ...(payload.reason === undefined ? {} : { reason: payload.reason }),
     risk: op.risk,
     words: op.words,
     signed: op.standing.signers,
     threshold: op.standing.threshold,
     role: op.standing.role,
     draftedBy: op.draftedBy,
+    note: op.note ?? null,
   };
 }
 
 function finish(call: Call, signed: readonly Signed[], open: readonly OpenOp[]): ExitCode {
   const left = open.length - signed.length;
+  const sent = signed.filter(({ state }) => !isWaiting(state));
   present(call, {
     kind: "SignedOpList",
     data: { items: signed.map(({ op, by, kept, state }) => ({ id: op.draft.payload.id, digest: `sha256:${op.draft.sha256}`, by, kept, state })), left },
     human: () => `\n  ${signed.length === 0 ? "Nothing was signed." : `${count(signed.length, "op")} signed.`}${left === 0 ? "" : ` ${left} left.`}`,
+    next: sent.length === 1 ? `felhom job follow ${sent[0]?.op.draft.payload.id ?? "last"}` : sent.length > 1 ? "felhom job list" : undefined,
   });
   if (signed.some(({ kept }) => !kept)) return 7;
   return left > 0 && optionList(call, "digest").length === 0 ? 6 : 0;
 }
+
+/** For other signers still. */
+const isWaiting = (state: string): boolean => state === "draft" || state === "pending" || state === "unknown";
 
 function spelledDigest(given: string): string {
   const digest = given.toLowerCase().replace(/^sha256:/, "");

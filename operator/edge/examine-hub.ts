@@ -1,4 +1,4 @@
-import { age, ageOf, isoTime, until } from "../../shared/cli/age.ts";
+import { age, ago, count, isoTime, until } from "../../shared/cli/age.ts";
 import type { Call } from "../../shared/cli/command.ts";
 import type { Finding } from "../../shared/cli/doctor-screen.ts";
 import { Fault, flatten, isFault } from "../../shared/core/fault.ts";
@@ -128,7 +128,7 @@ function sessionFinding(call: Call, context: HubContext, session: SavedSession |
   const at = { id: "session", title: "session" };
   if (session === undefined) return { ...at, status: "fail", detail: "you are not logged in", fix: `felhom login --context ${context.name}` };
   if (session.expiresAt <= nowMs)
-    return { ...at, status: "fail", detail: `expired ${ageOf(session.expiresAt, nowMs)} ago`, fix: `felhom login --context ${context.name}` };
+    return { ...at, status: "fail", detail: `expired ${ago(session.expiresAt, nowMs)}`, fix: `felhom login --context ${context.name}` };
   return { ...at, status: "ok", detail: `${session.role}, ends ${until(session.expiresAt, nowMs)}` };
 }
 
@@ -170,7 +170,7 @@ function fleetFinding(status: HubStatus, roots: FleetRoots): Finding {
       detail: `it has root ${status.root_version}, version ${held} is known here`,
       fix: "felhom login brings the newer root to the hub",
     };
-  return { ...at, status: "ok", detail: `root ${status.root_version}, ${status.hosts.total} hosts, ${status.hosts.attention} need attention` };
+  return { ...at, status: "ok", detail: `root ${status.root_version}, ${count(status.hosts.total, "host")}, ${status.hosts.attention} need attention` };
 }
 
 function clockFinding(status: HubStatus, nowMs: number): Finding {
@@ -209,7 +209,7 @@ function backupFinding(status: HubStatus, nowMs: number): Finding {
   const at = { id: "backup", title: "backup" };
   const { last_backup_at } = status.database;
   if (last_backup_at === null) return { ...at, status: "warn", detail: "the hub was never backed up", fix: "On the hub: felhom hub backup" };
-  const detail = `${ageOf(last_backup_at, nowMs)} ago`;
+  const detail = ago(last_backup_at, nowMs);
   return nowMs - last_backup_at > BACKUP_OLD_MS ? { ...at, status: "warn", detail, fix: "On the hub: felhom hub backup" } : { ...at, status: "ok", detail };
 }
 

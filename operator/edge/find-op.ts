@@ -52,4 +52,16 @@ export async function mustFindOp(session: Pick<Session, "hub" | "root">, asked: 
   return { item, op: mustVerify(readItem(item, session), `Cannot read ${item.op_id}`, "felhom op show says what is wrong with it.") };
 }
 
+/** The same, and it was given its hosts: before that there is nobody who could answer. */
+export async function mustFindJob(session: Pick<Session, "hub" | "root">, asked: string): Promise<{ readonly item: OpItem; readonly op: DraftedOp }> {
+  const found = await mustFindOp(session, asked);
+  const { op_id, state, total } = found.item;
+  if (state === "draft" || state === "pending")
+    throw new Fault("conflict", `Cannot look for answers to ${op_id}: it waits for signatures`, { remedy: `felhom sign show ${op_id}` });
+  if (total > 0 || (state !== "cancelled" && state !== "expired")) return found;
+  throw new Fault("conflict", `Cannot look for answers to ${op_id}: it ${state === "cancelled" ? "was taken back" : "expired"} before it was signed`, {
+    remedy: `No box was given it. felhom op show ${op_id}`,
+  });
+}
+
 export const envelopeOf = (item: OpItem): Envelope => ({ payload: item.payload, payloadType: payloadType("op"), signatures: item.signatures });

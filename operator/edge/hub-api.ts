@@ -60,6 +60,24 @@ export async function take<T>(items: AsyncIterable<T>, max = Number.POSITIVE_INF
   return taken;
 }
 
+/** Rows older than asked for, in a row, after which a list ends: the hub's clock may have been set back, so the first one does not end it. */
+const OLDER_ROWS_MAX = PAGE_LIMIT;
+
+/** The same of a list that comes newest first: only what is not older than `sinceMs`, without reading to its end. */
+export async function takeSince<T extends { readonly at: number }>(items: AsyncIterable<T>, sinceMs: number | undefined, max: number): Promise<readonly T[]> {
+  if (sinceMs === undefined) return take(items, max);
+  return take(notOlder(items, sinceMs), max);
+}
+
+async function* notOlder<T extends { readonly at: number }>(items: AsyncIterable<T>, sinceMs: number): AsyncGenerator<T> {
+  let older = 0;
+  for await (const item of items) {
+    older = item.at < sinceMs ? older + 1 : 0;
+    if (older === 0) yield item;
+    if (older >= OLDER_ROWS_MAX) return;
+  }
+}
+
 const anything = z.unknown();
 
 // login and setup

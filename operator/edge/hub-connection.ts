@@ -34,6 +34,8 @@ export interface Asked<S extends z.ZodMiniType> {
   readonly headers?: Readonly<Record<string, string>>;
   readonly reply: S;
   readonly replyBytesMax?: number;
+  /** Doing it twice is doing it once: it may go over a connection that is there. Reading always may. */
+  readonly isRepeatable?: boolean;
 }
 
 const REPLY_BYTES_MAX = 16 * 1024 * 1024;
@@ -103,6 +105,7 @@ export class HubConnection {
       timeoutMs,
       replyBytesMax: asked.replyBytesMax ?? REPLY_BYTES_MAX,
       ...(this.target.pins.length === 0 ? {} : { pins: this.target.pins }),
+      keep: asked.method === "GET" || asked.isRepeatable === true,
       stop: this.target.stop,
     };
   }

@@ -1,5 +1,7 @@
 import type { Envelope } from "../../shared/protocol/fields.ts";
 import {
+  carriedReturns,
+  type CarriedReturns,
   opItem,
   opLogItem,
   opReturnItem,
@@ -17,7 +19,14 @@ import type { HubConnection } from "./hub-connection.ts";
 
 /** Uploading is safe to repeat: the same bytes are the same op. */
 export const uploadOp = (hub: HubConnection, envelope: Envelope, pacing?: Pacing): Promise<OpItem> =>
-  hub.ask({ op: "hub.ops.upload", method: "POST", path: "/api/v1/ops", body: { envelope, ...(pacing === undefined ? {} : { pacing }) }, reply: opItem });
+  hub.ask({
+    op: "hub.ops.upload",
+    method: "POST",
+    path: "/api/v1/ops",
+    body: { envelope, ...(pacing === undefined ? {} : { pacing }) },
+    reply: opItem,
+    isRepeatable: true,
+  });
 export const draftOp = (hub: HubConnection, draft: { readonly payload: string; readonly pacing?: Pacing; readonly note?: string }): Promise<OpItem> =>
   hub.ask({ op: "hub.ops.draft", method: "POST", path: "/api/v1/ops/drafts", body: draft, reply: opItem });
 /** One more signature on the bytes that the hub holds. Also safe to repeat. */
@@ -33,5 +42,8 @@ export const listTargets = (hub: HubConnection, opId: string, query: Query = {})
   pages(hub, { op: "hub.ops.targets", path: path`/api/v1/ops/${opId}/targets`, item: opTargetItem, query });
 export const listReturns = (hub: HubConnection, opId: string, query: Query = {}): AsyncGenerator<OpReturnItem> =>
   pages(hub, { op: "hub.ops.returns", path: path`/api/v1/ops/${opId}/returns`, item: opReturnItem, query });
+/** Safe to repeat: a record that is there already is left alone. */
+export const uploadReturns = (hub: HubConnection, envelopes: readonly Envelope[]): Promise<CarriedReturns> =>
+  hub.ask({ op: "hub.returns.upload", method: "POST", path: "/api/v1/returns", body: { envelopes }, reply: carriedReturns });
 export const listOpLog = (hub: HubConnection, hostId: string, query: Query = {}): AsyncGenerator<OpLogItem> =>
   pages(hub, { op: "hub.hosts.op-log", path: path`/api/v1/hosts/${hostId}/op-log`, item: opLogItem, query });

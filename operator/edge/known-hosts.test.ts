@@ -26,6 +26,22 @@ test("a serial only grows, and a revocation stays", () => {
   expect(readKnownHosts(world, home, testFleet("two").root.payload.fleet_id).size).toBe(0);
 });
 
+test("commands beside each other wait for their turn: each remembers what it saw, and none gives up", async () => {
+  using world = testWorld();
+  const home = `${world.dir}/home`;
+  const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).pathname);
+  const writer = (first: number): string => `
+    import { rememberHosts } from ${url("./known-hosts.ts")};
+    import { testWorld } from ${url("../../shared/sim/test-world.ts")};
+    import { testHost } from ${url("../../shared/sim/test-fleet.ts")};
+    using world = testWorld();
+    for (let at = 0; at < 25; at += 1)
+      rememberHosts(world, ${JSON.stringify(home)}, ${JSON.stringify(FLEET)}, [{ hostId: testHost(String(${first} + at)).hostId, serial: 1 }]);`;
+  const writers = [0, 100, 200, 300].map((first) => Bun.spawn([process.execPath, "-e", writer(first)], { stderr: "pipe" }));
+  for (const child of writers) expect([await child.exited, (await new Response(child.stderr).text()).slice(0, 300)]).toEqual([0, ""]);
+  expect(readKnownHosts(world, home, FLEET).size).toBe(100);
+}, 60_000);
+
 test("a damaged memory is an error, never an empty one", () => {
   using world = testWorld();
   const home = `${world.dir}/home`;

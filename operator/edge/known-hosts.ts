@@ -11,7 +11,7 @@ import type { World } from "../../shared/ports/world.ts";
 import { counter, hostId } from "../../shared/protocol/fields.ts";
 import type { KnownHost } from "../../shared/trust/host-identity.ts";
 import { parseVersioned } from "../../shared/trust/strict-json.ts";
-import { privateDir, readPrivate, writePrivate } from "./private-files.ts";
+import { lockPrivate, privateDir, readPrivate, writePrivate } from "./private-files.ts";
 
 export type KnownHosts = ReadonlyMap<HostId, KnownHost>;
 
@@ -49,7 +49,7 @@ export function rememberRevoked(world: Disk, home: string, fleetId: FleetId, id:
 function update(world: Disk, home: string, fleetId: FleetId, change: (known: Map<HostId, KnownHost>) => void): void {
   privateDir(world, "known-hosts.dir", home);
   privateDir(world, "known-hosts.dir", `${home}/known-hosts`);
-  const held = world.files.lock("known-hosts.lock", `${home}/known-hosts/lock`);
+  const held = lockPrivate(world, "known-hosts.lock", `${home}/known-hosts/lock`);
   try {
     const known = new Map(readKnownHosts(world, home, fleetId));
     const before = JSON.stringify([...known]);

@@ -9,7 +9,7 @@ import { newOp } from "../../shared/ops/new-op.ts";
 import type { OpClass } from "../../shared/ops/op-kind.ts";
 import { mustVerify } from "../../shared/trust/must-verify.ts";
 import { type DraftedOp, readDraft } from "../../shared/trust/op.ts";
-import type { OpTarget } from "../../shared/trust/payloads.ts";
+import { OP_LIFETIME_MS_MAX, type OpTarget } from "../../shared/trust/payloads.ts";
 import { chooseHost } from "../core/fleet/choose-hosts.ts";
 import { argList, optionList, optionText } from "../core/cli/option-values.ts";
 import { readParams } from "../core/jobs/kind-params.ts";
@@ -94,7 +94,7 @@ export function makeOp(call: Call, session: Session, { kind, target, params, rea
 function lifetimeOf(call: Call, opClass: OpClass): number {
   const asked = optionText(call, "expires");
   const ms = asked === undefined ? EXPIRES_MS[opClass] : parseDuration(asked);
-  if (ms === undefined || ms < 1_000)
+  if (ms === undefined || ms < 1_000 || ms > OP_LIFETIME_MS_MAX)
     throw new Fault("bad_request", `Cannot use --expires ${asked ?? ""}`, { remedy: "A time such as 10m, 6h or 7d, at most 30d." });
   return ms;
 }

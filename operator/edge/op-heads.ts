@@ -5,7 +5,7 @@ import type { FleetId } from "../../shared/core/ids.ts";
 import type { World } from "../../shared/ports/world.ts";
 import { counter, hostId, sha256Hex } from "../../shared/protocol/fields.ts";
 import { parseVersioned } from "../../shared/trust/strict-json.ts";
-import { privateDir, readPrivate, writePrivate } from "./private-files.ts";
+import { lockPrivate, privateDir, readPrivate, writePrivate } from "./private-files.ts";
 
 /**
  * The newest head of each host's own log of ops that this workstation saw in an answer which that host signed:
@@ -38,7 +38,7 @@ export function rememberOpHeads(world: Disk, home: string, fleetId: FleetId, see
   if (seen.length === 0) return;
   privateDir(world, "op-heads.dir", home);
   privateDir(world, "op-heads.dir", `${home}/op-heads`);
-  const held = world.files.lock("op-heads.lock", `${home}/op-heads/lock`);
+  const held = lockPrivate(world, "op-heads.lock", `${home}/op-heads/lock`);
   try {
     const heads = new Map(readOpHeads(world, home, fleetId));
     let changed = false;

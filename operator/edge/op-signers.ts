@@ -46,6 +46,10 @@ export interface Wanted {
   readonly need: "all" | "some";
 }
 
+/** An ssh-agent none of whose keys the role lists: most likely nobody has added it yet. */
+const isStranger = (signers: readonly OpSigner[], keys: readonly KeyId[]): boolean =>
+  signers.length > 0 && signers.every(({ from, keyId }) => from === "ssh-agent" && !keys.includes(keyId));
+
 /** In the root's order; at most as many as are still missing, unless `--key` names them. */
 export function chooseOpSigners(call: Pick<Call, "options">, signers: readonly OpSigner[], { root, role, signed = [], need }: Wanted): readonly OpSigner[] {
   const names = optionList(call, "key");
@@ -62,7 +66,9 @@ export function chooseOpSigners(call: Pick<Call, "options">, signers: readonly O
       `Cannot sign as ${role}: the role needs ${threshold} of its ${keys.length} keys, ${signed.length} signed, and here ${fitting.length === 1 ? "is 1" : `are ${fitting.length}`} that could`,
       {
         facts: { role, threshold, signed: signed.length, have: fitting.length },
-        remedy: "felhom trust show lists who holds the others.",
+        remedy: isStranger(signers, keys)
+          ? `felhom trust add NAME "$(ssh-add -L)" --role ${role}, by who may change the root`
+          : "felhom trust show lists who holds the others.",
       },
     );
   }

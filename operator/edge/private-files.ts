@@ -36,6 +36,14 @@ export function readPrivate(world: Disk, op: string, path: string, bytesMax: num
   return world.files.read(op, path, { bytesMax });
 }
 
+/** Commands beside each other hold their locks for milliseconds; one that asks its operator for a passphrase may take longer than this. */
+const LOCK_WAIT_MS = 15_000;
+
+/** Waits for its turn: a script may well run several commands at once. */
+export function lockPrivate(world: Disk, op: string, path: string): { release(): void } {
+  return world.files.lock(op, path, LOCK_WAIT_MS);
+}
+
 export function writePrivate(world: Disk, op: string, path: string, bytes: Uint8Array): void {
   durableWrite(world.files, world.crypto, op, path, bytes, { mode: 0o600 });
 }

@@ -87,7 +87,7 @@ function paceText({ batch, pause_s, max_fail, canaries, seed }: Pacing): string 
     ...(canaries === undefined ? [] : [`${count(canaries.length, "canary", "canaries")} first`]),
     ...(batch === undefined ? [] : [`${batch} at a time${seed === undefined ? "" : ` (seed ${seed})`}`]),
     ...(pause_s === undefined ? [] : [`${pause_s} s between`]),
-    ...(max_fail === undefined ? [] : [`stops after ${max_fail} failed`]),
+    ...(max_fail === undefined ? [] : [max_fail === 0 ? "stops at the first that fails" : `stops when more than ${max_fail} failed`]),
   ].join(", ");
 }
 

@@ -1,4 +1,4 @@
-import { ageOf } from "../../shared/cli/age.ts";
+import { ageOf, ago } from "../../shared/cli/age.ts";
 import type { Call, ExitCode } from "../../shared/cli/command.ts";
 import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { mark, markCell, type Glyph } from "../../shared/cli/glyph.ts";
@@ -8,6 +8,7 @@ import type { OpItem, OpTargetItem, TargetState } from "../../shared/protocol/ap
 import { isUnsigned, standingOf } from "../../shared/trust/op.ts";
 import { opItemData, countsText, STATE_GLYPHS } from "../core/jobs/op-list.ts";
 import { opText, targetText } from "../core/jobs/op-screen.ts";
+import { actorText, noteText } from "../core/trust/actor-text.ts";
 import { envelopeOf, findOp, readItem } from "./find-op.ts";
 import { take } from "./hub-api.ts";
 import { listTargets } from "./hub-ops.ts";
@@ -58,7 +59,8 @@ export async function showOp(call: Call, asked: string): Promise<ExitCode> {
       more: [
         ["signed", signedText(item, session, op.value)],
         ["state", `${markCell(terminal, STATE_GLYPHS[item.state], item.state).text}, as the hub says${item.total === 0 ? "" : `: ${countsText(item)}`}`],
-        ["by", `${item.drafted_by}, ${ageOf(item.accepted_at, session.nowMs)} ago`],
+        ["by", `${actorText(item.drafted_by, session.root.payload)}, ${ago(item.accepted_at, session.nowMs)}`],
+        ...(item.note === undefined || item.note === null ? [] : [["note", noteText(item.note)] as const]),
       ],
     });
     return targets.length === 0 ? head : `${head}\n\n${targetTable(call, targets, session.nowMs)}`;
@@ -89,7 +91,9 @@ function targetTable(call: Call, targets: readonly OpTargetItem[], nowMs: number
   return shown.length < targets.length ? `${list}\n  and ${targets.length - shown.length} more: -v shows all` : list;
 }
 
-function nextOf({ op_id, state }: OpItem): string {
+function nextOf({ op_id, state, total }: OpItem): string {
   if (state === "draft" || state === "pending") return `felhom sign show ${op_id}`;
+  // Over before it was signed: no box has anything to say of it.
+  if (total === 0) return "felhom op list --all";
   return state === "signed" || state === "delivered" || state === "running" ? `felhom job follow ${op_id}` : `felhom job results ${op_id}`;
 }

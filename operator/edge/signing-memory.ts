@@ -11,7 +11,7 @@ import type { World } from "../../shared/ports/world.ts";
 import { bytes32, type Envelope, hostId, name, text } from "../../shared/protocol/fields.ts";
 import { parseVersioned } from "../../shared/trust/strict-json.ts";
 import { EMPTY_MEMORY, type SigningMemory } from "../core/sign/unusual.ts";
-import { privateDir, readPrivate, writePrivate } from "./private-files.ts";
+import { lockPrivate, privateDir, readPrivate, writePrivate } from "./private-files.ts";
 
 const BYTES_MAX = 32 * 1024 * 1024;
 const file = z.strictObject({ v: z.literal(1), hosts: z.record(hostId, z.strictObject({ name, box_key: bytes32 })), drafters: z.array(text(128)) });
@@ -31,7 +31,7 @@ export function readSigningMemory(world: Disk, home: string, fleetId: FleetId): 
 
 export function updateSigningMemory(world: Disk, home: string, fleetId: FleetId, change: (memory: SigningMemory) => SigningMemory): void {
   signingDir(world, home);
-  const held = world.files.lock("signing.lock", `${home}/signing/lock`);
+  const held = lockPrivate(world, "signing.lock", `${home}/signing/lock`);
   try {
     const { hosts, drafters } = change(readSigningMemory(world, home, fleetId));
     writePrivate(world, "signing.write", pathOf(home, fleetId), utf8(`${JSON.stringify({ v: 1, hosts, drafters })}\n`));

@@ -11,6 +11,7 @@ import { fakeCall } from "../../shared/sim/fake-terminal.ts";
 import { testWorld } from "../../shared/sim/test-world.ts";
 import { keyIdOf, spellKey } from "../../shared/trust/keys.ts";
 import { standingOf, verifyOp } from "../../shared/trust/op.ts";
+import { readKey } from "../core/trust/root-edit.ts";
 import { signOp } from "../core/sign/op-signer.ts";
 import { chooseOpSigners, openSigners } from "./op-signers.ts";
 import { agentSigners } from "./ssh-agent.ts";
@@ -68,9 +69,26 @@ describe("a real ssh-agent", () => {
     const call = fakeCall({ world, options: { "ssh-agent": true }, env: { SSH_AUTH_SOCK: path } });
     const signers = await openSigners(call);
     expect(signers.map(({ from }) => from)).toEqual(["ssh-agent"]);
-    expect(() => chooseOpSigners(call, signers, { root: opRoot(), role: "operate", need: "all" })).toThrow("Cannot sign as operate");
+    const useless = await Promise.resolve()
+      .then(() => chooseOpSigners(call, signers, { root: opRoot(), role: "operate", need: "all" }))
+      .catch((error: unknown) => error);
+    expect(isFault(useless, "denied") && [useless.message, useless.remedy]).toEqual([
+      expect.stringContaining("Cannot sign as operate"),
+      expect.stringContaining('felhom trust add NAME "$(ssh-add -L)" --role operate'),
+    ]);
     const none = await openSigners(fakeCall({ world, options: { "ssh-agent": true } })).catch((error: unknown) => error);
     expect(isFault(none, "not_found")).toBe(true);
+  });
+  test("its public key is taken in as ssh-keygen writes it, and is the key that the agent signs with", async () => {
+    const [signer] = await agentSigners({ socket: realStreamSocket, path, stop });
+    expect(readKey(readFileSync(join(dir, "anna.pub"), "utf8"))).toEqual(signer?.publicKey ?? new Uint8Array());
+    for (const [name, said] of [
+      ["old", "ssh-rsa"],
+      ["curve", "ecdsa-sha2-nistp256"],
+    ] as const)
+      expect(() => readKey(readFileSync(join(dir, `${name}.pub`), "utf8"))).toThrow(`it is of the type ${said}`);
+    expect(() => readKey("sk-ssh-ed25519@openssh.com AAAA x")).toThrow("it is of the type sk-ssh-ed25519@openssh.com");
+    for (const bad of ["ssh-ed25519", "ssh-ed25519 AAAA", "ssh-ed25519 !!!! x"]) expect(() => readKey(bad)).toThrow("Cannot take this public key");
   });
   test("a large message goes through whole", async () => {
     const [signer] = await agentSigners({ socket: realStreamSocket, path, stop });

@@ -172,6 +172,32 @@ describe("the vault on disk", () => {
     expect(failed).toBe(true);
     expect(world.files.read("test", `${home}/vault`, { bytesMax: 100_000 })).toEqual(before);
   });
+  test("who is asked for a passphrase holds nobody up, and nothing of what others wrote meanwhile is lost", async () => {
+    using world = testWorld();
+    const home = `${world.dir}/home`;
+    const add = (name: string, ask: () => Promise<string>) =>
+      editVault(world, home, { passphrase: ask, edit: (contents) => addKey(contents, { name, seed: testKey(name).seed, nowMs: 1 }), cost });
+    await add("a", passphrase);
+    let asked = 0;
+    await add("b", async () => {
+      asked += 1;
+      world.files.lock("test", `${home}/lock`, 0).release(); // whoever waits for it would not wait here
+      await add("c", passphrase);
+      return passphrase();
+    });
+    expect([asked, (await readVault(world, home, passphrase)).keys.map(({ name }) => name)]).toEqual([1, ["a", "c", "b"]]);
+  });
+  test("of two commands that make the vault at once the second adds to the first one's", async () => {
+    using world = testWorld();
+    const home = `${world.dir}/home`;
+    const add = (name: string, ask: () => Promise<string>) =>
+      editVault(world, home, { passphrase: ask, edit: (contents) => addKey(contents, { name, seed: testKey(name).seed, nowMs: 1 }), cost });
+    await add("a", async () => {
+      await add("b", passphrase);
+      return passphrase();
+    });
+    expect((await readVault(world, home, passphrase)).keys.map(({ name }) => name)).toEqual(["b", "a"]);
+  });
   test("every write has a nonce of its own", async () => {
     using world = testWorld();
     const home = `${world.dir}/home`;

@@ -14,7 +14,7 @@ import { mustVerify } from "../../shared/trust/must-verify.ts";
 import { extendRootChain, type TrustedRoot, verifyRootChain } from "../../shared/trust/root.ts";
 import { parseVersioned } from "../../shared/trust/strict-json.ts";
 import { CHAIN_BYTES_MAX, CONTEXTS_BYTES_MAX, contextsFile, fleetFile, SESSION_BYTES_MAX, sessionFile } from "../core/workstation-files.ts";
-import { privateDir, readPrivate, writePrivate } from "./private-files.ts";
+import { lockPrivate, privateDir, readPrivate, writePrivate } from "./private-files.ts";
 
 type HomeWorld = Pick<World, "files" | "crypto" | "self">;
 
@@ -189,10 +189,16 @@ export class Workstation {
 
   /** Newer roots that a hub sent, or that were made here. Those that are held already are passed over; a fork is refused. */
   extendRoots(fleetId: FleetId, newer: readonly Envelope[]): FleetRoots {
+    const freshAfter = ({ chain }: FleetRoots): readonly Envelope[] => {
+      const held = new Set(chain.map(({ payload }) => payload));
+      return newer.filter(({ payload }) => !held.has(payload));
+    };
+    // Every command looks for newer roots: only one that found some waits for the lock, which another may hold while it asks for a passphrase.
+    const seen = this.roots(fleetId);
+    if (freshAfter(seen).length === 0) return seen;
     return this.#locked(() => {
       const known = this.roots(fleetId);
-      const held = new Set(known.chain.map(({ payload }) => payload));
-      const fresh = newer.filter(({ payload }) => !held.has(payload));
+      const fresh = freshAfter(known);
       if (fresh.length === 0) return known;
       mustVerify(extendRootChain(known.newest, fresh), "Cannot take a newer root");
       // A root that was waiting here for signatures followed the old version: it can never count now.
@@ -245,7 +251,7 @@ export class Workstation {
   /** One command at a time changes the home. Not nested. */
   #locked<T>(change: () => T): T {
     privateDir(this.#world, "workstation.home", this.home);
-    const held = this.#world.files.lock("workstation.lock", `${this.home}/lock`);
+    const held = lockPrivate(this.#world, "workstation.lock", `${this.home}/lock`);
     try {
       return change();
     } finally {

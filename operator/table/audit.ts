@@ -1,4 +1,5 @@
 import type { Command } from "../../shared/cli/command.ts";
+import { SINCE } from "./since-option.ts";
 
 export const commands: readonly Command[] = [
   {
@@ -6,10 +7,11 @@ export const commands: readonly Command[] = [
     summary: "Show who changed what at the hub, from where, the newest last",
     examples: [
       { run: "felhom audit", shows: "the last fifty rows" },
+      { run: "felhom audit --since 3d", shows: "everything of the last three days" },
       { run: "felhom audit --limit 10000 -o jsonl > audit.jsonl", shows: "for keeping elsewhere" },
     ],
     args: [],
-    options: [{ name: "limit", value: "N", summary: "At most this many", default: "50" }],
+    options: [{ name: "limit", value: "N", summary: "At most this many: 50 without --since" }, SINCE],
     mutates: false,
     load: () => import("../commands/audit-list.ts"),
   },

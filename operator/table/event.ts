@@ -1,4 +1,5 @@
 import type { Command, Option } from "../../shared/cli/command.ts";
+import { SINCE } from "./since-option.ts";
 
 const FILTERS: readonly Option[] = [
   { name: "kind", value: "KINDS", many: true, summary: "Only these kinds, such as host.down,host.failed or host for all of host.*" },
@@ -11,10 +12,11 @@ export const commands: readonly Command[] = [
     summary: "Show what happened lately, the newest last",
     examples: [
       { run: "felhom event list", shows: "the last fifty events" },
+      { run: "felhom event list --since 2h", shows: "everything of the last two hours" },
       { run: "felhom event list --kind host.down --kind host.failed --limit 500", shows: "only what went wrong" },
     ],
     args: [],
-    options: [...FILTERS, { name: "limit", value: "N", summary: "At most this many", default: "50" }],
+    options: [...FILTERS, { name: "limit", value: "N", summary: "At most this many: 50 without --since" }, SINCE],
     mutates: false,
     load: () => import("../commands/event-list.ts"),
   },

@@ -17,7 +17,7 @@ export const commands: readonly Command[] = [
     options: [
       { name: "pending", summary: "Boxes that wait for approval instead" },
       { name: "attention", summary: "Only hosts that are not as wanted" },
-      { name: "health", value: "STATE", summary: "Only ok, drift, failed, degraded, stale, down, unknown or revoked" },
+      { name: "health", value: "STATE", summary: "Only ok, behind, drift, failed, degraded, stale, down, unknown or revoked" },
       { name: "label", short: "l", value: "KEY=VALUE", many: true, summary: "Only hosts with this label" },
       { name: "all", summary: "Revoked hosts too" },
       { name: "verify", summary: "Hold every line against what host and operator signed; exit 7 when something does not fit" },
@@ -100,13 +100,14 @@ export const commands: readonly Command[] = [
   },
   {
     path: ["host", "spec"],
-    summary: "Show or edit a host's desired spec: mode, pause, interval, windows, NATS",
+    summary: "Show or edit a host's desired spec: mode, pause, interval, windows, NATS, retirement",
     examples: [
       { run: "felhom host spec kovacs-1", shows: "the spec and its generation" },
       { run: "felhom host spec kovacs-1 --mode monitor", shows: "report drift, change nothing" },
       { run: "felhom host spec kovacs-1 --pause 3h --reason 'moving the rack'", shows: "nothing is applied for three hours" },
       { run: "felhom host spec kovacs-1 --apply-window 'daily 02:00-05:00'", shows: "changes at night only, in the box's own time" },
       { run: "felhom host spec kovacs-1 --nats", shows: "attached to the hub's NATS servers as well, for operations" },
+      { run: "felhom host spec kovacs-1 --retire", shows: "leaves the fleet, once somebody signed what felhom sign pending then shows" },
     ],
     args: [HOST],
     options: [
@@ -120,6 +121,8 @@ export const commands: readonly Command[] = [
       { name: "nats", summary: "Attach to the hub's NATS servers, beside the sync" },
       { name: "nats-url", value: "URL", many: true, summary: "Attach to these servers instead: tls://host:port" },
       { name: "no-nats", summary: "Detach from NATS" },
+      { name: "retire", summary: "Have the box leave the fleet; it holds this back until a spec.apply is signed in the role destroy" },
+      { name: "no-retire", summary: "Take that back" },
     ],
     mutates: true,
     load: () => import("../commands/host-spec.ts"),

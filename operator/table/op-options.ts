@@ -3,7 +3,7 @@ import { PASSPHRASE_OPTIONS } from "./passphrase-option.ts";
 
 /** Options that several of run, job and op share. */
 export const TARGET_OPTIONS: readonly Option[] = [
-  { name: "except", short: "x", value: "TARGET", many: true, summary: "But not these hosts: a name, a glob or an expression" },
+  { name: "except", short: "x", value: "TARGET", many: true, summary: "But not these hosts: a name, a glob, @NAME or an expression" },
   { name: "limit", value: "N", summary: "Only so many of them, or a share such as 10%, drawn by the seed" },
   { name: "seed", value: "TEXT", summary: "What --limit and the order of batches are drawn by; a new one when left out" },
   { name: "from-file", value: "FILE", summary: "Only hosts named in this file, one a line; - is stdin" },

@@ -69,8 +69,11 @@ export const commands: readonly Command[] = [
   },
   {
     path: ["op", "import"],
-    summary: "Take in what came on a USB stick: a box's receipts are verified, an op is handed to the hub",
-    examples: [{ run: "felhom op import kovacs-1.jsonl", shows: "each answer held against the box's certificate" }],
+    summary: "Take in what came on a USB stick: a box's receipts are verified and handed to the hub, so is an op",
+    examples: [
+      { run: "felhom op import kovacs-1.jsonl", shows: "each answer held against the box's certificate; the hub counts it once" },
+      { run: "felhom op import kovacs-1.jsonl --dry-run", shows: "what the box answered; the hub is told nothing" },
+    ],
     args: [{ name: "file", summary: "What felhom op receipts wrote on a box, or felhom op export here; - is stdin", required: true, many: true }],
     options: [],
     mutates: true,

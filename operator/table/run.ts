@@ -10,10 +10,14 @@ export const commands: readonly Command[] = [
       { run: "felhom run 'web-*' cmd.run -- uptime -p", shows: "a command on every host of that name, the same answers folded" },
       { run: "felhom run \"label.site == 'gyor'\" service.restart name=nginx --batch 5 --pause 30s --max-fail 1", shows: "carefully, a few at a time" },
       { run: "felhom run '*' cmd.run --script check.sh --limit 10% -o jsonl", shows: "a script on a tenth of the fleet, answers as lines" },
-      { run: "felhom run kovacs-1 host.reboot --expires 6h --detach", shows: "the id at once; the box may be away until then" },
+      { run: "felhom run @web package.upgrade all=yes --expires 6h --detach", shows: "the id at once; a box that is away runs it when it is back by then" },
     ],
     args: [
-      { name: "target", summary: "A host's name or id, a glob, names joined by commas, or an expression over label.*, fact.* and host.*", required: true },
+      {
+        name: "target",
+        summary: "A host's name or id, a glob, names joined by commas, @NAME for the label group=NAME, or an expression over label.*, fact.* and host.*",
+        required: true,
+      },
       { name: "kind", summary: "What is done: ping, cmd.run, file.put, service.restart, host.reboot … (docs/reference/ops.md)", required: true },
       { name: "params", summary: "KEY=VALUE as the kind has them; KEY=@FILE takes a file's content", required: false, many: true },
     ],

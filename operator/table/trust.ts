@@ -28,12 +28,13 @@ export const commands: readonly Command[] = [
     summary: "Give a key a role, or sign a hub's new TLS key",
     examples: [
       { run: "felhom trust add anna ed25519:11qY… --role admit --role publish", shows: "anna may let boxes in and publish" },
+      { run: 'felhom trust add token "$(ssh-add -L)" --role operate', shows: "a key of the ssh-agent, which stays there" },
       { run: "felhom trust add --hub-pin 7vT0…", shows: "boxes accept the hub's next TLS key as well as the present one" },
       { run: "felhom trust add anna ed25519:11qY… --out root.json", shows: "when others must sign too: the file for the next of them" },
     ],
     args: [
       { name: "name", summary: "What to call the key", required: false },
-      { name: "key", summary: "The public key, as felhom key export prints it", required: false },
+      { name: "key", summary: "The public key, as felhom key export or ssh-add -L prints it", required: false },
     ],
     options: [ROLE, PIN, ...SIGNING],
     mutates: true,

@@ -1,5 +1,5 @@
 /**
- * The server's side of the hub benches, in a process of its own: `hub DATA_DIR PORT` is the real composition, `bare PORT answer|hold` is
+ * The server's side of the hub benches, in a process of its own: `hub DATA_DIR PORT [NATS_URL]` is the real composition, `bare PORT answer|hold` is
  * Bun.serve with nothing in it. Prints its port; on each line on stdin collects garbage and prints its resident bytes.
  */
 import { compose } from "../../hub/mode.ts";
@@ -7,7 +7,7 @@ import { HUB_DEFAULTS, type HubSettings } from "../../hub/settings.ts";
 import { supervise } from "../../shared/supervise.ts";
 import { BENCH_REPLY, benchWorld } from "./hub-fixture.ts";
 
-const [what = "", first = "", second = ""] = process.argv.slice(2);
+const [what = "", first = "", second = "", third = ""] = process.argv.slice(2);
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
 
@@ -17,7 +17,14 @@ void answerLines();
 
 async function runHub(dataDir: string, port: number): Promise<void> {
   const limits = { ...HUB_DEFAULTS.limits, syncsPerSecond: 1_000_000, syncsPerHostPerSecond: 1_000_000 };
-  const settings: HubSettings = { ...HUB_DEFAULTS, dataDir, listen: { address: "127.0.0.1", port }, tls: { use: "none" }, limits };
+  const settings: HubSettings = {
+    ...HUB_DEFAULTS,
+    dataDir,
+    listen: { address: "127.0.0.1", port },
+    tls: { use: "none" },
+    limits,
+    nats: { ...HUB_DEFAULTS.nats, urls: third === "" ? [] : [third] },
+  };
   const world = benchWorld();
   const serve: typeof world.net.serve = async (op, listen, handler) => {
     const listener = await world.net.serve(op, listen, handler);

@@ -1,4 +1,4 @@
-/** The load's side: starts a `hub-process` pinned to one core and talks to it. */
+/** The load's side: starts a `hub-process` and talks to it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,8 +11,18 @@ export interface BenchServer {
   stop(): Promise<void>;
 }
 
-export async function startBenchServer(...args: readonly string[]): Promise<BenchServer> {
-  const child = Bun.spawn(["taskset", "-c", "0", process.execPath, `${import.meta.dir}/hub-process.ts`, ...args], {
+/** On one core. */
+export function startBenchServer(...args: readonly string[]): Promise<BenchServer> {
+  return start(["taskset", "-c", "0"], args);
+}
+
+/** On all cores, as a hub runs: for what is measured in seconds that pass. */
+export function startFreeServer(...args: readonly string[]): Promise<BenchServer> {
+  return start([], args);
+}
+
+async function start(before: readonly string[], args: readonly string[]): Promise<BenchServer> {
+  const child = Bun.spawn([...before, process.execPath, `${import.meta.dir}/hub-process.ts`, ...args], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",

@@ -10,7 +10,7 @@ import { acceptOp, readIncoming } from "../../hub/edge/ops/accept-op.ts";
 import { type ReadReturn, readReturn, storeReturn } from "../../hub/edge/ops/take-return.ts";
 import { MIGRATIONS, openStore } from "../../hub/edge/store/open.ts";
 import { insertOp, opBySeq } from "../../hub/edge/store/ops.ts";
-import { storeAckedSeq } from "../../hub/edge/store/hosts.ts";
+import { storeAckedSeq } from "../../hub/edge/store/host-acks.ts";
 import type { Hub } from "../../hub/edge/hub.ts";
 import { HUB_DEFAULTS } from "../../hub/settings.ts";
 import type { World } from "../../shared/ports/world.ts";

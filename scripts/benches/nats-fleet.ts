@@ -2,7 +2,8 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { natsServer, type RealNats, startNats } from "../../shared/sim/real-nats.ts";
-import { type Box, type FleetOptions, freePort, RealFleet } from "../fleet/real-fleet.ts";
+import { type Box, type FleetOptions, RealFleet } from "../fleet/real-fleet.ts";
+import { freePort } from "../../shared/sim/free-port.ts";
 
 export interface NatsFleet {
   readonly fleet: RealFleet;

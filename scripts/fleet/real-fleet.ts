@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { freePort } from "../../shared/sim/free-port.ts";
 
 /**
  * A real hub, real boxes and a real workstation in one scratch directory: the compiled binary, real processes, loopback only. The
@@ -112,10 +112,11 @@ export class RealFleet {
       .digest("base64url");
   }
 
-  /** Enrolls a new box, approves it with its words and starts its agent. */
+  /** Enrolls a new box, approves it with its words, starts its agent and waits until the hub has heard it. */
   async addBox(name: string, labels: Readonly<Record<string, string>> = {}): Promise<Box> {
     const box = this.enroll(name, labels);
     await this.startAgent(box);
+    await this.until(`the hub has heard ${name}`, () => Promise.resolve(/"link":\{[^}]*"state":"connected"/.test(JSON.stringify(this.boxStatus(box) ?? {}))));
     return box;
   }
 
@@ -142,10 +143,17 @@ export class RealFleet {
     return ["--data-dir", box.dataDir];
   }
 
-  async startAgent(box: Box): Promise<void> {
-    const argv = [...(this.#options.wrapAgent ?? []), BINARY, "agent", ...this.boxFlags(box), "--log-format", "json", ...(this.#options.agentFlags ?? [])];
-    this.#spawn(`agent-${box.name}`, argv);
-    await this.until(`the agent of ${box.name} answers`, () => Promise.resolve(this.boxStatus(box) !== undefined));
+  /** `wrap` as in the options, for this start of this box alone. */
+  async startAgent(box: Box, wrap: readonly string[] = this.#options.wrapAgent ?? []): Promise<void> {
+    const argv = [...wrap, BINARY, "agent", ...this.boxFlags(box), "--log-format", "json", ...(this.#options.agentFlags ?? [])];
+    const name = `agent-${box.name}`;
+    this.#spawn(name, argv);
+    await this.until(`the agent of ${box.name} answers`, () => {
+      if (this.boxStatus(box) !== undefined) return Promise.resolve(true);
+      // What was killed a moment ago may still hold the lock: started again, as its watchdog would.
+      if (!this.isRunning(name)) this.#spawn(name, argv);
+      return Promise.resolve(false);
+    });
   }
 
   /** The watchdog starts the agent and keeps it. */
@@ -235,17 +243,6 @@ export class RealFleet {
   #env(): Record<string, string> {
     return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: this.dir, FELHOM_HOME: this.home, LANG: "C.UTF-8", NO_COLOR: "1" };
   }
-}
-
-export function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.once("error", reject);
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address();
-    server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))));
-  });
-  return promise;
 }
 
 const shown = (args: readonly string[]): string => `felhom ${args.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg}'`)).join(" ")}`;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { age, ageOf, byteSize, count, isoTime, parseDuration, until } from "./age.ts";
+import { age, ageOf, ago, byteSize, count, isoTime, parseDuration, until } from "./age.ts";
 
 test("an age has one unit, rounded down", () => {
   const table: readonly (readonly [number, string])[] = [
@@ -24,6 +24,7 @@ test("clocks that differ a little are not the future, clocks that differ much sa
   expect(ageOf(10_000, 10_000)).toBe("0 s");
   expect(ageOf(14_000, 10_000)).toBe("0 s");
   expect(ageOf(70_000, 10_000)).toBe("1 min ahead");
+  expect([ago(70_000, 10_000), ago(10_000, 70_000), ago(null, 0)]).toEqual(["1 min ahead", "1 min ago", "never"]);
   expect(ageOf(9_500, 10_000)).toBe("0 s");
 });
 

@@ -24,6 +24,12 @@ export function ageOf(atMs: number | null | undefined, nowMs: number): string {
   return age(nowMs - atMs < 1_000 ? 0 : nowMs - atMs);
 }
 
+/** The same in a sentence: `5 min ago`, `never`, and `40 d ahead` where a clock is wrong. */
+export function ago(atMs: number | null | undefined, nowMs: number): string {
+  const text = ageOf(atMs, nowMs);
+  return text === "never" || text.endsWith(" ahead") ? text : `${text} ago`;
+}
+
 /** When something ends: `in 3 d`, or `5 min ago`. */
 export function until(atMs: number, nowMs: number): string {
   return atMs >= nowMs ? `in ${age(atMs - nowMs)}` : `${age(nowMs - atMs)} ago`;

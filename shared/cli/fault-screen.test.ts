@@ -25,6 +25,10 @@ test("its own remedy goes before the usual one, and a message that says it all h
   );
 });
 
+test("a full disk, a database's too, says what to free", () => {
+  for (const code of ["disk_full", "db_full"] as const) expect(screen(new Fault(code, "Cannot write")).err).toContain("  next  Free some space");
+});
+
 test("hostile text inside a fault is shown, not obeyed", () => {
   const { err } = screen(new Fault("refused", "Cannot do that: \u001b[2J\u202e", { remedy: "\u0007", cause: new Error("a\rb") }));
   expect(err.replaceAll("\n", "")).not.toMatch(/[\u0000-\u001f\u202e]/);

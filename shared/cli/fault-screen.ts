@@ -14,7 +14,13 @@ import { API_VERSION } from "./present.ts";
  */
 export function faultScreen(
   error: unknown,
-  shown: { readonly globals: Pick<Globals, "output" | "debug">; readonly terminal: Terminal; readonly nowMs: number },
+  shown: {
+    readonly globals: Pick<Globals, "output" | "debug">;
+    /** Of the command that ran, when one was found. */
+    readonly path?: readonly string[] | undefined;
+    readonly terminal: Terminal;
+    readonly nowMs: number;
+  },
 ): ExitCode {
   const { terminal, globals } = shown;
   const known = error instanceof Fault;
@@ -22,7 +28,7 @@ export function faultScreen(
   const exit = known ? exitOf(error) : 1;
   const title = known ? error.message : "felhom has met a defect of its own and stopped";
   const why = known ? [EXPLAINED.test(error.code) ? FAULTS[error.code].means : "", causeText(error)].filter((part) => part !== "").join(" ") : flatten(error);
-  const remedy = known ? (error.remedy ?? REMEDIES[error.code]) : "Run the same command with --debug and report what it prints.";
+  const remedy = known ? (error.remedy ?? usageOf(error, shown.path) ?? REMEDIES[error.code]) : "Run the same command with --debug and report what it prints.";
   if (globals.output !== "table" && globals.output !== "wide") {
     const body = {
       apiVersion: API_VERSION,
@@ -57,8 +63,10 @@ const REMEDIES: Partial<Readonly<Record<FaultCode, string>>> = {
   bad_request: "felhom help COMMAND shows what it takes.",
   conflict: "Look at it again, then repeat the command.",
   db_damaged: "felhom hub restore brings back a backup.",
+  db_full: "Free some space where that database lies, then run the same command again: nothing was half written.",
   denied: "felhom login with a key that has the role, or ask an admin of the fleet.",
   disk_full: "Free some space, then run the same command again: nothing was half written.",
+  file_missing: "Look at the path: there is nothing of that name.",
   lock_held: "Wait for the other felhom process to end, or stop it.",
   net_timeout: "felhom doctor --hub looks at each part of the way to the hub.",
   net_tls: "Compare the pin with the one that the hub prints when it starts. Do not go on before you know why they differ.",
@@ -67,6 +75,10 @@ const REMEDIES: Partial<Readonly<Record<FaultCode, string>>> = {
   unauthenticated: "felhom login",
   unavailable: "Try again in a minute; felhom doctor --hub tells more.",
 };
+
+function usageOf(error: Fault, path: readonly string[] | undefined): string | undefined {
+  return error.code === "bad_request" && path !== undefined ? `felhom ${path.join(" ")} --help shows what it takes.` : undefined;
+}
 
 /** Hanging indent, on a terminal only: in a log one line stays one line. */
 function wrapped(text: string, terminal: Terminal, indent: number): string {

@@ -35,6 +35,7 @@ const STATES: Readonly<Record<string, Glyph>> = {
   approved: "good",
   unchanged: "good",
   drift: "change",
+  behind: "change",
   drifted: "change",
   changed: "change",
   degraded: "warn",

@@ -66,5 +66,10 @@ export const hubFields = {
     "NATS servers of this hub, as tls://host:port; boxes whose spec names NATS are told them. Empty: no NATS. See `felhom hub nats-config`.",
   ),
   natsCa: field(path, "", "PEM file that the NATS servers' certificates are checked against. Empty: the hub's own for NATS if it made one, else the system's."),
+  natsTokenMs: field(
+    ms(20_000, 1_440 * MINUTE_MS),
+    60 * MINUTE_MS,
+    "How long a host's credentials for NATS live; renewed at about half of it. A revoked host is off NATS after this at the latest.",
+  ),
   livenessCheckMs: field(ms(100, 10 * MINUTE_MS), 15_000, "How often hosts that became stale or down are looked up."),
 };

@@ -31,6 +31,7 @@ export type LogEvent =
   | "link.refused"
   | "link.revoked"
   | "link.rotated"
+  | "link.disk_full"
   | "link.unknown"
   | "link.up"
   | "op.admitted"

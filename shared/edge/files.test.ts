@@ -41,6 +41,12 @@ test("a lock dies with its process, also on kill -9", async () => {
   realFiles.lock("test", path).release();
 });
 
+test("a lock that cannot be taken for another reason than a holder does not say that somebody holds it", async () => {
+  using world = testWorld();
+  await Bun.write(`${world.dir}/lock`, "no database at all, but long enough to be taken for the head of one, page size and everything else included");
+  expect(codeOf(() => realFiles.lock("test", `${world.dir}/lock`))).toBe("db_damaged");
+});
+
 test("what the operating system refuses is file_denied", async () => {
   using world = testWorld();
   realFiles.makeDir("test", `${world.dir}/d`, 0o700);

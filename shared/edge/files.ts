@@ -35,7 +35,7 @@ export const realFiles: Files = {
       const { bavail, bsize } = fs.statfsSync(path);
       return bavail * bsize;
     }),
-  lock: (op, path) => lockFile(op, path),
+  lock: lockFile,
 };
 
 /** Whatever the umask is; by handle, because whoever owns the parent could put a symlink in the new directory's place. */

@@ -6,8 +6,9 @@
  */
 import { Database } from "bun:sqlite";
 import { closeSync, constants, openSync } from "node:fs";
-import { Fault } from "../core/fault.ts";
+import { Fault, isFault } from "../core/fault.ts";
 import { fileFault } from "./errno.ts";
+import { sqliteFault } from "./sqlite-fault.ts";
 
 /**
  * Every lock that is held, so that none ends because somebody let go of its handle: the garbage collector would close the database,
@@ -15,15 +16,20 @@ import { fileFault } from "./errno.ts";
  */
 const HELD = new Set<Database>();
 
-export function lockFile(op: string, path: string): { release(): void } {
+export function lockFile(op: string, path: string, waitMs = 0): { release(): void } {
   createPrivately(op, path);
   const database = new Database(path, { readwrite: true });
   try {
-    database.run("PRAGMA busy_timeout = 0");
+    database.run(`PRAGMA busy_timeout = ${Math.trunc(waitMs)}`);
     database.run("BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    throw new Fault("lock_held", `Cannot lock ${path}: another process holds it`, { facts: { op }, cause: error });
+    if (!isFault(sqliteFault(op, `lock ${path}`, error), "db_busy")) throw sqliteFault(op, `lock ${path}`, error);
+    throw new Fault("lock_held", `Cannot lock ${path}: another process holds it`, {
+      facts: { op },
+      remedy: `Another felhom uses this directory: stop it first (fuser ${path} shows which)`,
+      cause: error,
+    });
   }
   HELD.add(database);
   return {

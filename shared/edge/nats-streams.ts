@@ -192,7 +192,10 @@ function deliveryOf(message: JsMsg): Delivery {
   return {
     subject: message.subject,
     body: message.data,
-    deliveries: message.info.deliveryCount,
+    // Read out of the reply's subject when somebody asks.
+    get deliveries() {
+      return message.info.deliveryCount;
+    },
     ack: () => message.ack(),
     later: (delayMs) => message.nak(delayMs),
   };

@@ -1,20 +1,25 @@
 /**
  * Requests by Bun's fetch. One connection per request (`keepalive: false`): a reused pooled socket whose peer went silent hangs until
- * our own time limit (measured), and boxes live behind NATs that forget. No redirect is followed, nothing is decompressed: a reply
- * is the bytes that were sent, bounded while they arrive.
+ * our own time limit (measured), and boxes live behind NATs that forget. What may come twice may ask for the one that answered a moment
+ * ago (kept-connection.ts). No redirect is followed, nothing is decompressed: a reply is the bytes that were sent, bounded while they
+ * arrive.
  */
 import { Fault } from "../core/fault.ts";
 import type { NetReply, NetRequest } from "../ports/net.ts";
 import { errnoOf } from "./errno.ts";
-import type { PinMemory } from "./tls-pin.ts";
+import type { PinMemory, PinnedTls } from "./tls-pin.ts";
 
 type StreamRequest = Omit<NetRequest, "replyBytesMax">;
 
 export async function request(memory: PinMemory, op: string, wanted: NetRequest): Promise<NetReply> {
   const limit = timeLimit(wanted);
   try {
-    const response = await fetchPinned(memory, wanted, limit.signal);
-    const body = await readBounded(op, wanted, response);
+    const { response, over } = await fetchPinned(memory, wanted, limit.signal);
+    const body = await readBounded(op, wanted, response).catch((error: unknown) => {
+      over("cut");
+      throw error;
+    });
+    over("whole");
     return { status: response.status, headers: headersOf(response), body };
   } catch (error) {
     throw netFault(op, wanted, error, limit.timedOut());
@@ -30,9 +35,13 @@ export async function stream(
 ): Promise<{ readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly chunks: AsyncIterable<Uint8Array> }> {
   const limit = timeLimit(wanted);
   try {
-    const response = await fetchPinned(memory, wanted, limit.signal);
+    const { response, over } = await fetchPinned(memory, wanted, limit.signal);
     limit.stopClock();
-    return { status: response.status, headers: headersOf(response), chunks: chunksOf(op, wanted, response, limit.end) };
+    const end = (how: "whole" | "cut"): void => {
+      over(how);
+      limit.end();
+    };
+    return { status: response.status, headers: headersOf(response), chunks: chunksOf(op, wanted, response, end) };
   } catch (error) {
     limit.end();
     throw netFault(op, wanted, error, limit.timedOut());
@@ -65,18 +74,39 @@ function timeLimit({ timeoutMs, stop }: StreamRequest): TimeLimit {
   return { signal: controller.signal, timedOut: () => timedOut, stopClock: () => clearTimeout(timer), end };
 }
 
-async function fetchPinned(memory: PinMemory, wanted: StreamRequest, signal: AbortSignal): Promise<Response> {
-  if (wanted.pins === undefined || wanted.unix !== undefined || !wanted.url.startsWith("https:")) return fetch(wanted.url, fetchOptions(wanted, signal));
+interface Fetched {
+  readonly response: Response;
+  /** Once, when its body was read to the end or given up. */
+  readonly over: (how: "whole" | "cut") => void;
+}
+
+async function fetchPinned(memory: PinMemory, wanted: StreamRequest, signal: AbortSignal): Promise<Fetched> {
+  if (wanted.pins === undefined || wanted.unix !== undefined || !wanted.url.startsWith("https:"))
+    return { response: await fetch(wanted.url, fetchOptions(wanted, signal)), over: () => undefined };
   const { pinnedTls } = await import("./tls-pin.ts"); // plain HTTP never pays for TLS
   const pinned = await pinnedTls(memory, wanted.url, wanted.pins, signal);
   try {
-    return await fetch(wanted.url, { ...fetchOptions(wanted, signal), tls: pinned.tls });
+    return await fetchOver(pinned, wanted, signal);
   } catch (error) {
     pinned.forget();
     // The server's certificate may have been replaced since it was remembered. Nothing was sent yet: look again, once.
     if (!pinned.wasCached || !isTlsError(error) || signal.aborted) throw error;
     const fresh = await pinnedTls(memory, wanted.url, wanted.pins, signal);
-    return fetch(wanted.url, { ...fetchOptions(wanted, signal), tls: fresh.tls });
+    return fetchOver(fresh, wanted, signal);
+  }
+}
+
+async function fetchOver(pinned: PinnedTls, wanted: StreamRequest, signal: AbortSignal): Promise<Fetched> {
+  const options = fetchOptions(wanted, signal);
+  const kept = wanted.keep === true ? pinned.kept : undefined;
+  const tls = kept?.take(performance.now());
+  if (kept === undefined || tls === undefined) return { response: await fetch(wanted.url, { ...options, tls: pinned.tls }), over: () => undefined };
+  try {
+    const response = await fetch(wanted.url, { ...options, keepalive: true, tls });
+    return { response, over: (how) => (how === "whole" ? kept.answered(performance.now()) : kept.lost()) };
+  } catch (error) {
+    kept.lost();
+    throw error;
   }
 }
 
@@ -123,18 +153,22 @@ async function readBounded(op: string, wanted: NetRequest, response: Response): 
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-async function* chunksOf(op: string, wanted: StreamRequest, response: Response, end: () => void): AsyncGenerator<Uint8Array> {
+async function* chunksOf(op: string, wanted: StreamRequest, response: Response, end: (how: "whole" | "cut") => void): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
+  let how: "whole" | "cut" = "cut";
   try {
     for (;;) {
       const next = await reader?.read();
-      if (next === undefined || next.done) return;
+      if (next === undefined || next.done) {
+        how = "whole";
+        return;
+      }
       yield next.value;
     }
   } catch (error) {
     throw netFault(op, wanted, error, false);
   } finally {
-    end();
+    end(how);
     await reader?.cancel().catch(() => undefined); // the connection may be gone already
   }
 }

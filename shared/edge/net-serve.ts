@@ -24,6 +24,8 @@ function serveTcp(op: string, { address, port, tls, bodyBytesMax }: TcpListen, h
     return Bun.serve({
       hostname: address,
       port,
+      // Without `development`, Bun shares the port with whoever of the same user listens there already: two hubs would answer in turns.
+      reusePort: false,
       ...(tls === undefined ? {} : { tls: { cert: tls.certPem, key: tls.keyPem } }),
       idleTimeout: IDLE_SECONDS,
       ...options(bodyBytesMax),
@@ -32,6 +34,7 @@ function serveTcp(op: string, { address, port, tls, bodyBytesMax }: TcpListen, h
   } catch (error) {
     throw new Fault("net_unreachable", `Cannot listen on ${address}:${port}: ${errnoOf(error) ?? "unknown error"}`, {
       facts: { op, address, port },
+      ...(errnoOf(error) === "EADDRINUSE" ? { remedy: "Another process listens there (ss -ltnp shows which): stop it, or choose another --port" } : {}),
       cause: error,
     });
   }

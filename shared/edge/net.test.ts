@@ -35,14 +35,14 @@ describe("a pinned key", () => {
     const [right, imposter] = await Promise.all([selfSigned(["127.0.0.1"]), selfSigned(["127.0.0.1"])]);
     const net = realNet();
     const first = await net.serve("test", { on: "tcp", address: "127.0.0.1", port: 0, tls: right, bodyBytesMax: 10 }, () => new Response("in"));
-    expect(await ask(net, { url: first.url, pins: [right.pin] })).toBe("in");
+    for (const keep of [false, true]) expect(await ask(net, { url: first.url, pins: [right.pin], keep })).toBe("in");
     await first.stop(0);
     let asked = 0;
     const second = await net.serve("test", { on: "tcp", address: "127.0.0.1", port: first.port, tls: imposter, bodyBytesMax: 10 }, () => {
       asked += 1;
       return new Response("caught");
     });
-    expect(await ask(net, { url: second.url, pins: [right.pin] })).toBe("net_tls");
+    for (const keep of [false, true, true]) expect(await ask(net, { url: second.url, pins: [right.pin], keep })).toBe("net_tls");
     expect(asked).toBe(0);
     await second.stop(0);
   });

@@ -13,10 +13,11 @@ import { seededRng } from "./rng.ts";
 
 /** The World that is really out there. Called once, by `main.ts`. */
 export function realWorld(options: { readonly log: LogSettings; readonly component: string; readonly self: Self }): World {
+  const crypto = realCrypto();
   return {
     clock: realClock,
-    rng: seededRng(hex(realCrypto.randomBytes(16))),
-    crypto: realCrypto,
+    rng: seededRng(hex(crypto.randomBytes(16))),
+    crypto,
     files: realFiles,
     exec: realExec,
     net: realNet(),

@@ -13,8 +13,12 @@ export async function readSettingsFile(
   try {
     bytes = files.read("settings.read", path, { bytesMax: SETTINGS_BYTES_MAX, follow: true });
   } catch (error) {
-    if (!required && isFault(error, "file_missing")) return undefined;
-    throw error;
+    if (!isFault(error, "file_missing")) throw error;
+    if (!required) return undefined;
+    throw new Fault("file_missing", `Cannot read the settings in ${path}: there is no such file`, {
+      cause: error,
+      remedy: "Name one that is there, or leave --config and FELHOM_CONFIG out: the usual file is read then, if there is one.",
+    });
   }
   const { LineCounter, parseDocument, isMap, isScalar } = await import("yaml");
   const counter = new LineCounter();

@@ -6,15 +6,21 @@
  * A certificate that somebody else issued is checked against the system's authorities and the pin, both.
  */
 import { Fault } from "../core/fault.ts";
+import { KeptConnection } from "./kept-connection.ts";
 import { pinOf } from "./spki.ts";
 
 const REMEMBERED_MAX = 16;
 
 /** What was seen and matched, for as long as its owner keeps it. */
-export type PinMemory = Map<string, BunFetchRequestInitTLS>;
+export type PinMemory = Map<string, Remembered>;
 
-export interface PinnedTls {
+interface Remembered {
   readonly tls: BunFetchRequestInitTLS;
+  /** Where the certificate alone says all that the pin does: its own authority, and made out to this very name. */
+  readonly kept: KeptConnection | undefined;
+}
+
+export interface PinnedTls extends Remembered {
   readonly wasCached: boolean;
   forget(): void;
 }
@@ -24,16 +30,20 @@ export async function pinnedTls(remembered: PinMemory, url: string, pins: readon
   const key = `${origin} ${pins.join(" ")}`;
   const forget = (): void => void remembered.delete(key);
   const known = remembered.get(key);
-  if (known !== undefined) return { tls: known, wasCached: true, forget };
-  const certificate = await peerCertificate(hostname.replace(/^\[|\]$/g, ""), port === "" ? 443 : Number(port), stop);
+  if (known !== undefined) return { ...known, wasCached: true, forget };
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const certificate = await peerCertificate(host, port === "" ? 443 : Number(port), stop);
   if (!pins.includes(pinOf(certificate.raw))) throw wrongKey(origin);
   const tls: BunFetchRequestInitTLS = {
     ...(certificate.selfIssued ? { ca: pemOf(certificate.raw) } : {}),
     checkServerIdentity: (_host, peer) => (pins.includes(pinOf(peer.raw)) ? undefined : wrongKey(origin)),
   };
+  // Bun keeps no connection that a callback looked at (measured). Without one it holds the name to the certificate itself.
+  const namesIt = certificate.names.some((name) => name === `DNS:${host}` || name === `IP Address:${host}`);
+  const kept = certificate.selfIssued && namesIt ? new KeptConnection(pemOf(certificate.raw)) : undefined;
   if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-  remembered.set(key, tls);
-  return { tls, wasCached: false, forget };
+  remembered.set(key, { tls, kept });
+  return { tls, kept, wasCached: false, forget };
 }
 
 function wrongKey(origin: string): Fault {
@@ -52,7 +62,7 @@ function pemOf(der: Uint8Array): string {
 }
 
 /** By Bun's own sockets: node:tls would cost the resident agent 8 MB more (measured). */
-async function peerCertificate(host: string, port: number, stop: AbortSignal): Promise<{ raw: Uint8Array; selfIssued: boolean }> {
+async function peerCertificate(host: string, port: number, stop: AbortSignal): Promise<{ raw: Uint8Array; selfIssued: boolean; names: readonly string[] }> {
   const isName = !/^[0-9.]+$|:/.test(host);
   const facts = { host, port };
   let onStop = (): void => undefined;
@@ -70,7 +80,12 @@ async function peerCertificate(host: string, port: number, stop: AbortSignal): P
         handshake: (shaken: Bun.Socket) => {
           const peer = shaken.getPeerCertificate();
           if (peer.raw === undefined) reject(new Fault("net_tls", `Cannot trust ${host}:${port}: it showed no certificate`, { facts }));
-          else resolve({ raw: new Uint8Array(peer.raw), selfIssued: JSON.stringify(peer.subject) === JSON.stringify(peer.issuer) });
+          else
+            resolve({
+              raw: new Uint8Array(peer.raw),
+              selfIssued: JSON.stringify(peer.subject) === JSON.stringify(peer.issuer),
+              names: (peer.subjectaltname ?? "").split(", "),
+            });
         },
         data: () => undefined,
         close: () => fail(undefined),

@@ -38,6 +38,14 @@ describe("the catalogue", () => {
 
 describe("params", () => {
   const code = (kind: string, params: Readonly<Record<string, unknown>>) => refusalOf(checkOp(kind, params));
+  test("a signer reads what a destructive field of a spec does, not only how it is spelled", () => {
+    const op = valueOf(checkOp("spec.apply", { generation: 7, fields: { retire: { from: "null", to: "true" } } }));
+    expect(describeOp(op)).toEqual([
+      "apply what generation 7 of the host's spec changes destructively",
+      "retire: null becomes true",
+      "leave the fleet, as by agent.forget: the host's keys, its desired state and its secrets at rest are deleted, and the agent stops",
+    ]);
+  });
   test("attack 17: words that a program would take for options or a shell for more never reach one", () => {
     for (const name of ["-rf", "--now", "a b", "a;b", "$(x)", "a\nb", "../x", "", "x".repeat(300)]) {
       expect([name, code("service.restart", { name }), code("package.upgrade", { names: [name] })]).toEqual([name, "op_params", "op_params"]);

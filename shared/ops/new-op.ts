@@ -28,7 +28,7 @@ export interface OpWish {
 }
 
 /** Refuses what every host would refuse, with the same codes. Expressions are the caller's to check (`checkTarget`). */
-export function newOp(wish: OpWish, crypto: Crypto): Verdict<NewOp> {
+export function newOp(wish: OpWish, crypto: Pick<Crypto, "randomBytes">): Verdict<NewOp> {
   const op = checkOp(wish.kind, wish.params);
   if (!op.ok) return op;
   const aim = checkAim(wish.kind, wish.target);

@@ -30,8 +30,11 @@ export interface Files {
   chown(op: string, path: string, uid: number, gid: number): void;
   /** Bytes free for us on the file system that holds `path`. */
   freeBytes(op: string, path: string): number;
-  /** An advisory lock that dies with its process (also on kill -9). Throws `lock_held` when another process holds it. */
-  lock(op: string, path: string): { release(): void };
+  /**
+   * An advisory lock that dies with its process (also on kill -9). Throws `lock_held` when another process holds it, and still does
+   * after `waitMs` (0 when left out): nothing else of this process goes on meanwhile, so it is for commands, not for services.
+   */
+  lock(op: string, path: string, waitMs?: number): { release(): void };
 }
 
 export interface FileStat {

@@ -27,6 +27,11 @@ export interface NetRequest {
   /** A local socket instead of the URL's host. */
   readonly unix?: string;
   readonly stop?: AbortSignal;
+  /**
+   * May go over the connection that answered a moment ago, and leave its own for the next. Only for what may come twice: a server that
+   * closes a connection just then has perhaps read the request, and it is sent once more.
+   */
+  readonly keep?: boolean;
 }
 
 export interface NetReply {

@@ -3,7 +3,7 @@
  * schema library here, because an attached agent reads these too. Whatever an envelope holds is judged by its signature alone; who
  * sent a message is known from the subject, which the server guards.
  */
-import { decode, encode } from "@msgpack/msgpack";
+import { Decoder, encode } from "@msgpack/msgpack";
 
 /** On `….op`: an op's envelope, the JSON bytes that would lie in a file. Without one: the hub has come, and asks who is there. */
 export interface NatsOp {
@@ -33,8 +33,9 @@ export const encodeNatsAlive = ({ leaving }: NatsAlive): Uint8Array => encode({ 
 
 /** `undefined` for whatever is not of the agreed form. */
 export function decodeNatsOp(bytes: Uint8Array): NatsOp | undefined {
-  const envelope = members(bytes)?.get("envelope");
-  if (envelope === undefined) return members(bytes) === undefined ? undefined : { envelope };
+  const known = members(bytes);
+  const envelope = known?.get("envelope");
+  if (envelope === undefined) return known === undefined ? undefined : { envelope };
   return envelope instanceof Uint8Array ? { envelope } : undefined;
 }
 
@@ -53,16 +54,18 @@ export function decodeNatsAlive(bytes: Uint8Array): NatsAlive | undefined {
   return known === undefined ? undefined : { leaving: known.get("leaving") === true };
 }
 
-/** The bounds are the decoder's own: nothing is allocated for a length that a few bytes claim. */
+/** The bounds are the decoder's own: nothing is allocated for a length that a few bytes claim. It begins anew with each message; making one costs as much as a message. */
+const decoder = new Decoder({
+  maxStrLength: 4_096,
+  maxBinLength: NATS_ENVELOPE_BYTES_MAX,
+  maxArrayLength: 64,
+  maxMapLength: MEMBERS_MAX,
+  maxExtLength: 64,
+});
+
 function members(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
   try {
-    const value = decode(bytes, {
-      maxStrLength: 4_096,
-      maxBinLength: NATS_ENVELOPE_BYTES_MAX,
-      maxArrayLength: 64,
-      maxMapLength: MEMBERS_MAX,
-      maxExtLength: 64,
-    });
+    const value = decoder.decode(bytes);
     if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array) return undefined;
     const known = new Map<string, unknown>(Object.entries(value));
     const version = known.get("v");

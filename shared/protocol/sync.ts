@@ -36,6 +36,8 @@ export const syncRequest = z.object({
   hub_epoch: counter,
   wait_ms: z.int().check(z.minimum(0), z.maximum(SYNC_WAIT_MS_MAX)),
   outbox: z.array(outboxItem).check(z.maxLength(1_000)),
+  /** The newest `echo` that this very process was given; empty before. With it a request shows that it is not one from before. */
+  echo: z.optional(text(64)),
   /** The box's record of ops: its generation grows with every op; the hub echoes the highest it has seen. */
   ledger: z.optional(z.object({ generation: counter })),
   /** The spec names NATS and this box has no credentials for it, or should have new ones soon. */
@@ -71,8 +73,12 @@ export const syncReply = z.object({
       urls: z.array(text(300)).check(z.minLength(1), z.maxLength(NATS_URLS_MAX)),
       sealed_credentials: text(SEALED_CREDENTIALS_CHARS_MAX),
       expires_at: wallMs,
+      /** How long from now: needs no clocks that agree. */
+      lifetime_ms: z.optional(counter),
     }),
   ),
+  /** The request said what only a late one, or a box that was put back or cloned, says: nothing of it was taken. Say this in the next. */
+  echo: z.optional(text(64)),
   /** The hub lacks what this box holds: put it in the next request's `offer`. */
   want_offer: z.optional(z.boolean()),
 });

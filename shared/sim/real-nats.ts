@@ -5,9 +5,10 @@
  *     const nats = await startNats({ dir, config: (port) => natsServerConfig(…) });
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { freePort } from "./free-port.ts";
 
-export const natsServer = Bun.which("nats-server");
+/** Debian keeps it where only root looks. */
+export const natsServer = Bun.which("nats-server", { PATH: `${process.env["PATH"] ?? "/usr/bin:/bin"}:/usr/sbin:/sbin` });
 
 /** For a test's name: `test.skipIf(natsServer === null)(`… ${whyNoNats}`, …)`. */
 export const whyNoNats = natsServer === null ? "(skipped: nats-server is not installed; apt-get install nats-server)" : "";
@@ -17,6 +18,8 @@ export interface RealNats {
   readonly port: number;
   readonly storeDir: string;
   readonly isUp: boolean;
+  /** Of it, or of what it is wrapped in; 0 while it is down. */
+  readonly pid: number;
   /** Ends it like a power cut does to a process. */
   kill(): Promise<void>;
   stop(): Promise<void>;
@@ -40,8 +43,12 @@ export async function startNats(given: {
   readonly config?: (place: Place) => string;
   readonly prepare?: (place: Place) => Promise<string>;
   readonly port?: number;
+  /** Where it is met; loopback when absent. */
+  readonly address?: string;
+  /** Put before its argv, asked at each start: `["strace", …]`, `["ip", "netns", "exec", …]`. */
+  readonly wrap?: () => readonly string[];
 }): Promise<RealNats> {
-  const { dir } = given;
+  const { dir, address = "127.0.0.1" } = given;
   const storeDir = `${dir}/jetstream`;
   mkdirSync(storeDir, { recursive: true });
   const port = given.port ?? (await freePort());
@@ -51,27 +58,32 @@ export async function startNats(given: {
   const ended = async (signal: "SIGKILL" | "SIGTERM"): Promise<void> => {
     const { child } = state;
     state.child = undefined;
-    child?.kill(signal);
+    signalGroup(child, signal);
     await child?.exited;
   };
   const nats: RealNats = {
-    url: `nats://127.0.0.1:${port}`,
+    url: `nats://${address}:${port}`,
     port,
     storeDir,
     get isUp() {
-      return state.child !== undefined;
+      return state.child !== undefined && state.child.exitCode === null && state.child.signalCode === null;
+    },
+    get pid() {
+      return state.child?.pid ?? 0;
     },
     kill: () => ended("SIGKILL"),
     stop: () => ended("SIGTERM"),
-    freeze: () => state.child?.kill("SIGSTOP"),
-    thaw: () => state.child?.kill("SIGCONT"),
+    freeze: () => signalGroup(state.child, "SIGSTOP"),
+    thaw: () => signalGroup(state.child, "SIGCONT"),
     start: async () => {
-      state.child = Bun.spawn([natsServer ?? "nats-server", "-c", `${dir}/nats.conf`, "-l", `${dir}/nats.log`], {
+      state.child = Bun.spawn([...(given.wrap?.() ?? []), natsServer ?? "nats-server", "-c", `${dir}/nats.conf`, "-l", `${dir}/nats.log`], {
         stdout: "ignore",
         stderr: "ignore",
         stdin: "ignore",
+        // A group of its own: a wrapper that is ended would let go of what it wraps.
+        detached: true,
       });
-      await listening(port, state.child, () => nats.log());
+      await listening({ address, port }, state.child, () => nats.log());
     },
     loseStore: () => {
       for (const name of readdirSync(storeDir)) rmSync(`${storeDir}/${name}`, { recursive: true, force: true });
@@ -82,26 +94,28 @@ export async function startNats(given: {
   return nats;
 }
 
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const at = probe.address();
-      probe.close(() => resolve(typeof at === "object" && at !== null ? at.port : 0));
-    });
-  });
+function signalGroup(child: ReturnType<typeof Bun.spawn> | undefined, signal: NodeJS.Signals): void {
+  if (child === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    return; // gone already
+  }
 }
 
 /** Its INFO line is the sign that it serves; looked for every few milliseconds, for ten seconds at most. */
-async function listening(port: number, child: ReturnType<typeof Bun.spawn>, log: () => string): Promise<void> {
+async function listening(
+  { address, port }: { readonly address: string; readonly port: number },
+  child: ReturnType<typeof Bun.spawn>,
+  log: () => string,
+): Promise<void> {
   for (let tries = 0; tries < 1_000; tries += 1) {
-    if (child.exitCode !== null) throw new Error(`nats-server ended with ${child.exitCode}:\n${log()}`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`nats-server ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
     const greeted = await new Promise<boolean>((resolve) => {
       const no = (): void => resolve(false);
       // Heard first: ending the socket is told as its close at once.
       const data = (socket: Bun.Socket): void => void (resolve(true), socket.end());
-      Bun.connect({ hostname: "127.0.0.1", port, socket: { data, close: no, error: no, connectError: no } }).catch(no);
+      Bun.connect({ hostname: address, port, socket: { data, close: no, error: no, connectError: no } }).catch(no);
     });
     if (greeted) return;
     await Bun.sleep(10);

@@ -1,4 +1,5 @@
 /** The simulated adapters keep the same promises as the real ones. */
+import { cryptoContract } from "./contracts/crypto-contract.ts";
 import { databasesContract } from "./contracts/databases-contract.ts";
 import { filesContract } from "./contracts/files-contract.ts";
 import { netContract } from "./contracts/net-contract.ts";
@@ -15,6 +16,8 @@ filesContract("simulated", () => {
   world.files.makeDir("test", "/data", 0o700);
   return { ...world, dir: "/data" };
 });
+
+cryptoContract("simulated", () => machine().start("test").world.crypto);
 
 databasesContract("simulated", () => {
   const { world } = machine().start("test");

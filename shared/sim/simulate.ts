@@ -4,6 +4,7 @@
  */
 import { flatten } from "../core/fault.ts";
 import { ackedWritesSurvive } from "./checkers/acked-writes-survive.ts";
+import { alarmsAreTrue } from "./checkers/alarms-are-true.ts";
 import { auditChainHolds } from "./checkers/audit-chain-holds.ts";
 import { bindingsNeverChange } from "./checkers/bindings-never-change.ts";
 import type { Checker } from "./checkers/checker.ts";
@@ -107,6 +108,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
 function allCheckers(cluster: Cluster, opsPerHour: number): readonly Checker[] {
   return [
     ackedWritesSurvive(),
+    alarmsAreTrue(),
     reportsArriveOnce(),
     onlyWhatWasSigned(),
     versionsNeverFall(),

@@ -50,15 +50,18 @@ export interface TestAgent {
 
 export const TEST_AGENT_URL = "http://127.0.0.1:1";
 const STEP_MS = 250;
+/** A real program lives in real time: while one runs, a simulated step takes this long, or a busy machine would let its minutes run out in a moment. */
+const PROGRAM_STEP_MS = 10;
 
 export async function testAgent(hub: TestHub, name: string, changes: Partial<AgentSettings> = {}): Promise<TestAgent> {
   const dataDir = `${hub.world.dir}/${name}`;
   const logged: LogLine[] = [];
   const rng = seededRng(name);
-  const state: { handler: Handler | undefined; stopping: AbortController; ended: Promise<Ended> | undefined } = {
+  const state: { handler: Handler | undefined; stopping: AbortController; ended: Promise<Ended> | undefined; programs: number } = {
     handler: undefined,
     stopping: new AbortController(),
     ended: undefined,
+    programs: 0,
   };
   const settings: AgentSettings = { ...AGENT_DEFAULTS, dataDir, socketPath: `${dataDir}/agent.sock`, factsDirs: [], diskReserveBytes: 0, ...changes };
   const requests: string[] = [];
@@ -94,7 +97,12 @@ export async function testAgent(hub: TestHub, name: string, changes: Partial<Age
       spawn: () => {
         throw new Fault("exec_missing", "Cannot start anything here");
       },
-      start: (op, command) => realExec.start(op, command),
+      start: (op, command) => {
+        const program = realExec.start(op, command);
+        state.programs += 1;
+        void program.exited.finally(() => (state.programs -= 1));
+        return program;
+      },
     },
   };
   const agent: TestAgent = {
@@ -123,6 +131,7 @@ export async function testAgent(hub: TestHub, name: string, changes: Partial<Age
           const status = await agent.status();
           if (wanted(status)) return status;
         }
+        if (state.programs > 0) await new Promise((resolve) => setTimeout(resolve, PROGRAM_STEP_MS));
         await tick(hub);
       }
       throw new Error(

@@ -36,6 +36,8 @@ export interface Ask {
   readonly body?: unknown;
   readonly bytes?: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Aborts when the client's connection ends. */
+  readonly gone?: AbortSignal;
 }
 
 export interface TestHub extends Disposable {
@@ -86,7 +88,7 @@ export async function testHub(
   const settings: HubSettings = {
     ...HUB_DEFAULTS,
     dataDir: dataDir ?? world.dir,
-    nats: { urls: nats, caPath: "" },
+    nats: { urls: nats, caPath: "", tokenMs: HUB_DEFAULTS.nats.tokenMs },
     limits: {
       ...HUB_DEFAULTS.limits,
       requestsPerSecondPerAddress: 1_000_000,
@@ -99,7 +101,7 @@ export async function testHub(
   if (dataDir === undefined) await Bun.write(`${world.dir}/setup-token`, `${TEST_SETUP_TOKEN}\n`);
   const fleet = testFleet("one", wallMs - HOUR_MS);
   let running = await start(world, settings, more, checks);
-  const request = (method: string, path: string, { token, body, bytes, headers }: Ask): Request =>
+  const request = (method: string, path: string, { token, body, bytes, headers, gone }: Ask): Request =>
     new Request(`http://hub.test${path}`, {
       method,
       headers: {
@@ -111,6 +113,7 @@ export async function testHub(
       },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
       ...(bytes === undefined ? {} : { body: new Uint8Array(bytes) }),
+      ...(gone === undefined ? {} : { signal: gone }),
     });
   const self: TestHub = {
     world,

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly unicode?: boolean;
   readonly answers?: readonly string[];
   readonly interrupted?: AbortSignal;
+  /** To read along while the command runs; the other options are then this terminal's own. */
+  readonly terminal?: FakeTerminal;
 }
 
 export interface Ran {
@@ -68,7 +70,7 @@ export async function testWorkstation(hub: TestHub, options: { readonly loggedIn
     home,
     passphraseFile,
     run: async (line, how = {}) => {
-      const terminal = fakeTerminal(how);
+      const terminal = how.terminal ?? fakeTerminal(how);
       const words = typeof line === "string" ? line.split(" ").filter((word) => word !== "") : line;
       const code = await runCommand({
         argv: ["--home", home, ...words],

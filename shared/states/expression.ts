@@ -150,7 +150,14 @@ function refused(error: unknown, text: string, scope: ExpressionScope): Refused 
     const path = selectionAt(error, text) ?? missing;
     return { ok: false, message: `this host has no ${path}`, remedy: `If that is meant, ask first: has(${path}) && …` };
   }
-  return { ok: false, message: `the expression is not understood: ${said.slice(0, 200)}` };
+  return { ok: false, message: `the expression is not understood: ${said.slice(0, 200)}`, remedy: syntaxRemedy(said, scope) };
+}
+
+function syntaxRemedy(said: string, scope: ExpressionScope): string {
+  if (said === "Unexpected character: =") return "Compare with ==.";
+  if (said.startsWith("no such overload"))
+    return "Both sides have to be of one kind: labels are texts (label.rack == '4'), facts may be numbers (fact.mem_mb >= 8192).";
+  return `It is CEL, as in ${scope === "host" ? "label.role == 'web' && fact.mem_mb >= 8192" : "label.role == 'web' || host.name == 'db-1'"}.`;
 }
 
 /** The whole selection, `fact.os.family`, whose last name starts where the error points. */

@@ -55,7 +55,11 @@ export function listFleet(files: Files, dir: string): Checked<readonly FleetPath
       if (depth > DEPTH_MAX) return void fault(path, `lies deeper than ${DEPTH_MAX} folders`);
       for (const name of files.list("fleet.list", `${dir}/${path}`)) visit(`${path}/${name}`, depth + 1);
     } else if (stat.kind !== "file")
-      fault(path, `is a ${stat.kind === "symlink" ? "symbolic link" : "device, pipe or socket"}: a bundle carries regular files only`);
+      fault(
+        path,
+        `is a ${stat.kind === "symlink" ? "symbolic link" : "device, pipe or socket"}: a bundle carries regular files only`,
+        "Put a copy of the file there.",
+      );
     else if (stat.size > FILE_BYTES_MAX) fault(path, `has ${stat.size} bytes, at most ${FILE_BYTES_MAX} are carried`);
     else if (isSurplus(path))
       fault(path, "is neither .yaml nor .ts", path.startsWith("settings/") ? "Settings are .yaml files." : "States are .yaml or .ts files.");
@@ -85,20 +89,26 @@ export function readFleetSources(files: Files, dir: string): Checked<FleetSource
   for (const { path, size } of listed.value) {
     if (!isRenderSource(path)) continue;
     total += size;
-    const read = size > SOURCE_FILE_BYTES_MAX ? { fault: `has ${size} bytes, at most ${SOURCE_FILE_BYTES_MAX} are read` } : readText(files, `${dir}/${path}`);
+    const read: string | Unread =
+      size > SOURCE_FILE_BYTES_MAX ? { fault: `has ${size} bytes, at most ${SOURCE_FILE_BYTES_MAX} are read` } : readText(files, `${dir}/${path}`);
     if (typeof read === "string") sources[path] = read;
-    else faults.push({ file: path, line: 0, path: "", message: read.fault });
+    else faults.push({ file: path, line: 0, path: "", message: read.fault, ...(read.remedy === undefined ? {} : { remedy: read.remedy }) });
   }
   if (total > SOURCE_BYTES_MAX)
     faults.push({ file: dir, line: 0, path: "", message: `states, settings and templates have ${total} bytes, at most ${SOURCE_BYTES_MAX} are rendered` });
   return faults.length > 0 ? faulty(...faults) : good({ sources, paths: listed.value.map(({ path }) => path) });
 }
 
-function readText(files: Files, path: string): string | { readonly fault: string } {
+interface Unread {
+  readonly fault: string;
+  readonly remedy?: string;
+}
+
+function readText(files: Files, path: string): string | Unread {
   try {
     return fromUtf8(files.read("fleet.read", path, { bytesMax: SOURCE_FILE_BYTES_MAX }));
   } catch (error) {
-    if (error instanceof TypeError) return { fault: "is not UTF-8" };
+    if (error instanceof TypeError) return { fault: "is not UTF-8", remedy: "Save it as UTF-8, or use it with `source` instead of `template`." };
     if (isFault(error, "file_missing") || isFault(error, "file_not_regular") || isFault(error, "file_too_large"))
       return { fault: "was changed while it was read" };
     throw error;

@@ -112,7 +112,26 @@ async function readDocument<T extends z.ZodMiniType>(
   const value = document.value.value ?? whenEmpty;
   const parsed = schema.safeParse(value);
   if (parsed.success) return good({ value: parsed.data, document: document.value });
-  return faulty(...(await Promise.all(issuesOf(parsed.error, value).map((issue) => document.value.fault(issue.path, issue.message, issue.remedy)))));
+  return faulty(
+    ...(await Promise.all(
+      issuesOf(parsed.error, value, (path) => keysAt(schema, path)).map((issue) => document.value.fault(issue.path, issue.message, issue.remedy)),
+    )),
+  );
+}
+
+/** The keys that the schema has for a map at this place of a document. */
+function keysAt(schema: z.core.$ZodType, path: readonly (string | number)[]): readonly string[] {
+  if (schema instanceof z.core.$ZodDefault || schema instanceof z.core.$ZodOptional) return keysAt(schema._zod.def.innerType, path);
+  const [next, ...rest] = path;
+  if (schema instanceof z.core.$ZodObject) {
+    const { shape } = schema._zod.def;
+    if (next === undefined) return Object.keys(shape);
+    const inner = shape[next];
+    return inner === undefined ? [] : keysAt(inner, rest);
+  }
+  if (next === undefined) return [];
+  if (schema instanceof z.core.$ZodArray) return keysAt(schema._zod.def.element, rest);
+  return schema instanceof z.core.$ZodRecord ? keysAt(schema._zod.def.valueType, rest) : [];
 }
 
 /** The defaults of a fleet.yaml alone; `undefined` when it is not right as a whole. */

@@ -165,12 +165,12 @@ describe("what cannot be rendered names its place", () => {
     [
       "two contents",
       state("/a:\n  file: { content: x, source: files/y }\n"),
-      ["states/base.yaml:2:3 /a.file: a map has more than one of content, source and template"],
+      ["states/base.yaml:2:3 /a.file: has more than one of content, source and template"],
     ],
     [
       "a command without guard",
       state("a:\n  command: { argv: [x] }\n"),
-      ["states/base.yaml:2:3 a.command: a map has no guard (creates, unless, onlyIf or onChange), so it would run every time"],
+      ["states/base.yaml:2:3 a.command: has no guard (creates, unless, onlyIf or onChange), so it would run every time"],
     ],
     [
       "a setting that is not there",

@@ -10,7 +10,7 @@ import { CONTENT_CHARS_MAX } from "./resources/fields.ts";
 import type { ResourceType } from "./resources/registry.ts";
 import { KINDS } from "./resources/registry.ts";
 import type { Issue } from "./schema-issues.ts";
-import { issuesOf, nearest, valueAt } from "./schema-issues.ts";
+import { issuesOf, keysRemedy, nearest, valueAt } from "./schema-issues.ts";
 import type { StateFault } from "./state-fault.ts";
 import { shown } from "./state-fault.ts";
 import type { Templates } from "./template.ts";
@@ -136,12 +136,7 @@ function complaintOf(declared: Declared, issue: Issue, schema: ZodMiniType): Com
   const name = issue.path.at(-1);
   const known = "shape" in schema && typeof schema.shape === "object" && schema.shape !== null ? Object.keys(schema.shape) : [];
   if (issue.path.length === 1 && typeof name === "string" && !known.includes(name)) {
-    const guess = nearest(name, known);
-    return {
-      at: [declared.type, name],
-      message: `${declared.type} has no parameter ${shown(name)}`,
-      remedy: `${guess === undefined ? "" : `Did you mean ${guess}? `}There are ${known.join(", ")}.`,
-    };
+    return { at: [declared.type, name], message: `${declared.type} has no parameter ${shown(name)}`, remedy: keysRemedy(name, known) };
   }
   if (issue.path.length === 1 && name === KINDS[declared.type].namedBy && declared.params[String(name)] === undefined) {
     return { at: [], message: `the key ${issue.message}`, remedy: `It is the ${declared.type}'s ${String(name)} unless the parameters say another.` };
@@ -162,7 +157,11 @@ function finished(declared: Declared, checked: Readonly<Record<string, unknown>>
   const source = params["source"];
   if (declared.type === "file" && typeof source === "string" && context.paths !== undefined && !context.paths.has(source)) {
     const guess = nearest(source, [...context.paths].filter((path) => path.startsWith("files/")).slice(0, 2_000));
-    return faulty(declared, { at: ["file", "source"], message: `there is no ${source}`, remedy: guess === undefined ? undefined : `Did you mean ${guess}?` });
+    return faulty(declared, {
+      at: ["file", "source"],
+      message: `there is no ${source}`,
+      remedy: guess === undefined ? PUT_IT_THERE : `Did you mean ${guess}?`,
+    });
   }
   const isSensitive = declared.sensitive || usesSecret;
   if (isSensitive && declared.type === "file" && params["mode"] === undefined) params = { ...params, mode: "0600" };
@@ -185,6 +184,8 @@ function resourceOf(frame: object, type: ResourceType, params: Readonly<Record<s
   return { ...frame, type, params } as Resource;
 }
 
+const PUT_IT_THERE = "Put the file there: paths go from the fleet directory, below files/.";
+
 function fromTemplate(declared: Declared, template: string, context: ResolveContext): { readonly text: string; readonly usesSecret: boolean } | Resolved {
   const text = Object.hasOwn(context.sources, template) ? context.sources[template] : undefined;
   if (text === undefined) {
@@ -194,8 +195,11 @@ function fromTemplate(declared: Declared, template: string, context: ResolveCont
         .filter((path) => path.endsWith(".liquid"))
         .slice(0, 2_000),
     );
-    const message = template.endsWith(".liquid") ? `there is no ${template}` : `${template} is not a template: its name has to end in .liquid`;
-    return faulty(declared, { at: ["file", "template"], message, remedy: guess === undefined ? undefined : `Did you mean ${guess}?` });
+    const isNamed = template.endsWith(".liquid");
+    const message = isNamed ? `there is no ${template}` : `${template} is not a template: its name has to end in .liquid`;
+    const remedy =
+      guess !== undefined ? `Did you mean ${guess}?` : isNamed ? PUT_IT_THERE : `Call the file ${template}.liquid, or use it as it is with \`source\`.`;
+    return faulty(declared, { at: ["file", "template"], message, remedy });
   }
   if (!isTemplate(text)) return { text, usesSecret: false };
   const rendered = context.templates?.text(text);

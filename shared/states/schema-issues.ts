@@ -20,15 +20,27 @@ const NAMES: Readonly<Record<string, string>> = {
   null: "nothing",
 };
 
-export function issuesOf(error: Pick<z.core.$ZodError, "issues">, value: unknown): readonly Issue[] {
-  return error.issues.flatMap((issue) => inWords(issue, value));
+/** Which keys a map at this place may have. */
+export type KeysAt = (path: readonly (string | number)[]) => readonly string[];
+
+export function issuesOf(error: Pick<z.core.$ZodError, "issues">, value: unknown, keysAt: KeysAt = () => []): readonly Issue[] {
+  return error.issues.flatMap((issue) => inWords(issue, value, keysAt));
 }
 
-function inWords(issue: z.core.$ZodIssue, whole: unknown): readonly Issue[] {
+function inWords(issue: z.core.$ZodIssue, whole: unknown, keysAt: KeysAt): readonly Issue[] {
   const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
   const value = valueAt(whole, path);
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => ({ path: [...path, key], message: `there is no parameter ${shown(key)} here` }));
-  if (issue.message !== WITHOUT_TEXT) return [{ path, message: `${shown(value)} ${issue.message}` }];
+  if (issue.code === "unrecognized_keys") {
+    const known = keysAt(path);
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: `there is no parameter ${shown(key)} here`,
+      ...(known.length === 0 ? {} : { remedy: keysRemedy(key, known) }),
+    }));
+  }
+  // "x is not a mode", but of a whole entry only what it lacks: the path names it.
+  if (issue.message !== WITHOUT_TEXT)
+    return [{ path, message: typeof value === "object" && value !== null ? issue.message : `${shown(value)} ${issue.message}` }];
   switch (issue.code) {
     case "invalid_type": {
       if (value === undefined) return [{ path, message: "is missing" }];
@@ -42,7 +54,12 @@ function inWords(issue: z.core.$ZodIssue, whole: unknown): readonly Issue[] {
       ];
     }
     case "invalid_value":
-      return [{ path, message: `${shown(value)} is not one of ${issue.values.map((one) => String(one)).join(", ")}` }];
+      return [
+        {
+          path,
+          message: `${value === undefined ? "is missing, it is" : `${shown(value)} is not`} one of ${issue.values.map((one) => String(one)).join(", ")}`,
+        },
+      ];
     case "too_big":
       return [
         {
@@ -69,6 +86,11 @@ function inWords(issue: z.core.$ZodIssue, whole: unknown): readonly Issue[] {
     default:
       return [{ path, message: `${shown(value)} has not the form that is taken here` }];
   }
+}
+
+export function keysRemedy(key: string, known: readonly string[]): string {
+  const guess = nearest(key, known);
+  return `${guess === undefined ? "" : `Did you mean ${guess}? `}There are ${known.join(", ")}.`;
 }
 
 export function valueAt(whole: unknown, path: readonly (string | number)[]): unknown {

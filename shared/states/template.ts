@@ -124,7 +124,10 @@ function complaint(error: unknown, scope: TemplateScope): Rendered {
   const origin = "originalError" in error && error.originalError instanceof Error ? error.originalError.message : error.message;
   const [line, column] = placeOf(error);
   const name = /^undefined variable: (.+)$/.exec(origin)?.[1];
-  if (name === undefined) return { ok: false, line, column, message: (origin.split("\n")[0] ?? "").replace(/, line:\d+, col:\d+$/, "").slice(0, 300) };
+  if (name === undefined) {
+    const message = (origin.split("\n")[0] ?? "").replace(/, line:\d+, col:\d+$/, "").slice(0, 300);
+    return { ok: false, line, column, message, ...remedyFor(message) };
+  }
   const [root, ...rest] = name.split(".");
   const tail = rest.join(".");
   switch (root) {
@@ -153,7 +156,13 @@ function complaint(error: unknown, scope: TemplateScope): Rendered {
         remedy: "Set it with `felhom host label`, or give a `| default:`.",
       };
     case "facts":
-      return { ok: false, line, column, message: `this host has no fact ${tail || "of that name"}` };
+      return {
+        ok: false,
+        line,
+        column,
+        message: `this host has no fact ${tail || "of that name"}`,
+        remedy: "Ask first, {% if facts.… %}, or give a `| default:`.",
+      };
     default:
       return {
         ok: false,
@@ -163,6 +172,24 @@ function complaint(error: unknown, scope: TemplateScope): Rendered {
         remedy: `There are ${Object.keys(scope).join(", ")}; a literal brace goes between {% raw %} and {% endraw %}.`,
       };
   }
+}
+
+const REMEDIES: readonly (readonly [RegExp, string | undefined])[] = [
+  [/^the value is (?:a list|a map)/, undefined], // it says what to do
+  [/^the value is nothing/, "Give it a value, or a `| default:`."],
+  [/^undefined filter: /, "There are Liquid's own filters (default, join, json, upcase, …) but for dates and sample, which differ from run to run."],
+  [/ is not there: a template reads no other file$/, "Write it out here, or keep the shared part in a setting."],
+  [/ limit exceeded$/, "It gives too much, or takes too long: shorten its loops."],
+];
+
+/** What is left is syntax. */
+function remedyFor(message: string): { readonly remedy?: string } {
+  const known = REMEDIES.find(([pattern]) => pattern.test(message));
+  const remedy =
+    known === undefined
+      ? "It is Liquid: {{ settings.x }}, {% if labels.role == 'web' %} … {% endif %}; a literal brace goes between {% raw %} and {% endraw %}."
+      : known[1];
+  return remedy === undefined ? {} : { remedy };
 }
 
 function placeOf(error: Error): readonly [number, number] {

@@ -37,7 +37,7 @@ export async function runTypescriptState(file: string, source: string, host: Typ
   });
   if (source.length > TYPESCRIPT_CHARS_MAX) return fault(`has ${source.length} characters, at most ${TYPESCRIPT_CHARS_MAX} are taken`);
   const plain = withoutTypes(source);
-  if (!plain.ok) return fault(plain.message, plain.line);
+  if (!plain.ok) return fault(plain.message, plain.line, SYNTAX_REMEDY);
   const banned = /\bimport\s*\(|\bimport\s*\.\s*meta\b/.exec(plain.code);
   if (banned !== null)
     return fault("uses import() or import.meta", sourceLine(source, plain.code, plain.code.slice(0, banned.index).split("\n").length), IMPORT_REMEDY);
@@ -58,6 +58,8 @@ export async function runTypescriptState(file: string, source: string, host: Typ
   return { ok: true, entries, usesSecret: usesSecret === true };
 }
 
+const SYNTAX_REMEDY = "Mend that line; a state is `export default (host: Host) => [ … ]`.";
+const END_REMEDY = "A state has to end by itself: look for a loop that does not.";
 const IMPORT_REMEDY = "A state stands alone: nothing is imported but types (`import type`).";
 
 function withoutTypes(source: string): { readonly ok: true; readonly code: string } | { readonly ok: false; readonly message: string; readonly line: number } {
@@ -87,7 +89,7 @@ async function runOnce(code: string, hostJson: string, runMsMax: number): Promis
   try {
     module = new vm.SourceTextModule(code, { context: realm, identifier: "state" });
   } catch (error) {
-    return stop(`is not TypeScript: ${messageOf(error)}`);
+    return stop(`is not TypeScript: ${messageOf(error)}`, undefined, SYNTAX_REMEDY);
   }
   try {
     await module.link((name) => {
@@ -106,7 +108,7 @@ async function runOnce(code: string, hostJson: string, runMsMax: number): Promis
     if (state.is === "failed") throw failure;
     if (state.is === "running") return stop("waits at its top level", undefined, "There is nothing to wait for in a state: remove the await.");
   } catch (error) {
-    return stop(timedOut(error) ? `did not end within ${runMsMax / 1_000} s` : messageOf(error), error);
+    return timedOut(error) ? stop(`did not end within ${runMsMax / 1_000} s`, error, END_REMEDY) : stop(messageOf(error), error);
   }
   const state: unknown = Reflect.get(module.namespace, "default");
   if (typeof state !== "function") return stop("exports no default function", undefined, "export default (host: Host) => [ … ]");
@@ -115,7 +117,7 @@ async function runOnce(code: string, hostJson: string, runMsMax: number): Promis
     const answer: unknown = vm.runInContext("__felhomRun()", realm, { timeout: runMsMax });
     return typeof answer === "string" ? judged(answer) : stop("gave no answer");
   } catch (error) {
-    return stop(timedOut(error) ? `did not end within ${runMsMax / 1_000} s` : messageOf(error), error);
+    return timedOut(error) ? stop(`did not end within ${runMsMax / 1_000} s`, error, END_REMEDY) : stop(messageOf(error), error);
   }
 }
 

@@ -4,7 +4,7 @@
  * messages (Chalkias et al., "Taming the many EdDSAs"). Keys come from a pinned root or a certificate, never from a message
  * that they verify.
  */
-import { createPrivateKey, createPublicKey, sign as nodeSign, verify as nodeVerify } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign as nodeSign, verify as nodeVerify } from "node:crypto";
 import { assert } from "../core/assert.ts";
 import { base32, base64url, concat, fromBase64url, fromHex, hex, sameBytes } from "../core/bytes.ts";
 import { type HostId, isHostId, isKeyId, type KeyId } from "../core/ids.ts";
@@ -15,6 +15,8 @@ export interface SigningKey {
   readonly seed: Uint8Array;
   readonly publicKey: Uint8Array;
   readonly keyId: KeyId;
+  /** The same key as the platform signs with it: making it costs as much as a signature. */
+  readonly native: KeyObject;
 }
 
 /** The seed is the X25519 private scalar itself (clamped where it is used). */
@@ -57,13 +59,14 @@ const LOW_ORDER_U: readonly string[] = [
 
 export function signingKeyFromSeed(seed: Uint8Array): SigningKey {
   assert(seed.byteLength === SEED_BYTES, "a signing key's seed is 32 bytes");
-  const publicKey = publicBytes(ED25519_PRIVATE_DER, seed);
-  return { seed: new Uint8Array(seed), publicKey, keyId: keyIdOf(publicKey) };
+  const native = privateKey(ED25519_PRIVATE_DER, seed);
+  const publicKey = publicBytes(native);
+  return { seed: new Uint8Array(seed), publicKey, keyId: keyIdOf(publicKey), native };
 }
 
 export function boxKeyFromSeed(seed: Uint8Array): BoxKey {
   assert(seed.byteLength === SEED_BYTES, "a box key's seed is 32 bytes");
-  return { seed: new Uint8Array(seed), publicKey: publicBytes(X25519_PRIVATE_DER, seed) };
+  return { seed: new Uint8Array(seed), publicKey: publicBytes(privateKey(X25519_PRIVATE_DER, seed)) };
 }
 
 export function keyIdOf(publicKey: Uint8Array): KeyId {
@@ -80,15 +83,28 @@ export function hostIdOf(signingPublicKey: Uint8Array): HostId {
 
 /** Ed25519, the only mode there is: no pre-hash, no context. */
 export function sign(key: SigningKey, bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(nodeSign(null, bytes, createPrivateKey({ key: Buffer.from(concat(ED25519_PRIVATE_DER, key.seed)), format: "der", type: "pkcs8" })));
+  return new Uint8Array(nodeSign(null, bytes, key.native));
 }
 
 /** The filter on A and R, then Ed25519 (which refuses S ≥ L). Never throws for what it is given. */
 export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
-  if (signature.byteLength !== SIGNATURE_BYTES) return false;
-  if (!isSafePoint(publicKey) || !isSafePoint(signature.subarray(0, 32))) return false;
-  const key = createPublicKey({ key: Buffer.from(concat(ED25519_PUBLIC_DER, publicKey)), format: "der", type: "spki" });
-  return nodeVerify(null, bytes, key, signature);
+  return passesFilter(publicKey, signature) && nodeVerify(null, bytes, ed25519Key(publicKey), signature);
+}
+
+/** Bare Ed25519 beside the event loop (the `Crypto` port), with no filter of its own. */
+export type VerifyAside = (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => Promise<boolean>;
+
+/** As `verifySignature`: the filter first, in this very turn. */
+export async function verifySignatureAside(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array, verify: VerifyAside): Promise<boolean> {
+  return passesFilter(publicKey, signature) && verify(publicKey, bytes, signature);
+}
+
+function passesFilter(publicKey: Uint8Array, signature: Uint8Array): boolean {
+  return signature.byteLength === SIGNATURE_BYTES && isSafePoint(publicKey) && isSafePoint(signature.subarray(0, 32));
+}
+
+function ed25519Key(publicKey: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.from(concat(ED25519_PUBLIC_DER, publicKey)), format: "der", type: "spki" });
 }
 
 /** Is this a public key that may be taken in? Canonical, on the curve, and not of low order. */
@@ -115,7 +131,7 @@ export function readBoxKey(spelled: string): Verdict<Uint8Array> {
 }
 
 /** y < p, and y not one of the low-order five: cheap enough for every verification. */
-function isSafePoint(encoded: Uint8Array): boolean {
+export function isSafePoint(encoded: Uint8Array): boolean {
   if (encoded.byteLength !== KEY_BYTES) return false;
   // Nearly every point ends here: only a byte that one of the five begins with is worth a closer look.
   const isSuspect = LOW_ORDER_Y_FIRST.includes(encoded[0] ?? 0);
@@ -148,9 +164,12 @@ function power(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-function publicBytes(prefix: Uint8Array, seed: Uint8Array): Uint8Array {
-  const key = createPublicKey(createPrivateKey({ key: Buffer.from(concat(prefix, seed)), format: "der", type: "pkcs8" }));
-  const spki = new Uint8Array(key.export({ format: "der", type: "spki" }));
+function privateKey(prefix: Uint8Array, seed: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.from(concat(prefix, seed)), format: "der", type: "pkcs8" });
+}
+
+function publicBytes(key: KeyObject): Uint8Array {
+  const spki = new Uint8Array(createPublicKey(key).export({ format: "der", type: "spki" }));
   return spki.slice(spki.byteLength - KEY_BYTES);
 }
 

@@ -13,12 +13,12 @@ import { checkOp, type CheckedOp, opTraits } from "../ops/catalogue.ts";
 import { type OpClass, ROLE_OF_CLASS } from "../ops/op-kind.ts";
 import { type Envelope, openEnvelope, openEnvelopeBytes, type OpenedEnvelope, pae, signEnvelope } from "./envelope.ts";
 import type { HostIdentity } from "./host-identity.ts";
-import { SIGNATURE_BYTES, type SigningKey, verifySignature } from "./keys.ts";
+import { SIGNATURE_BYTES, type SigningKey, type VerifyAside, verifySignature } from "./keys.ts";
 import { type OpPayload, opPayload, payloadType, type ReturnPayload, returnPayload, type RootPayload } from "./payloads.ts";
 import { signPayload } from "./sign-payload.ts";
 import { parseStrict } from "./strict-json.ts";
 import { accept, refuse, type Verdict } from "./verdict.ts";
-import { verifyByKey } from "./verify.ts";
+import { type ByKey, type Verified, verifyByKey, verifyByKeyAside } from "./verify.ts";
 
 type OpRole = (typeof ROLE_OF_CLASS)[OpClass];
 type Root = { readonly payload: RootPayload };
@@ -189,7 +189,19 @@ export interface AskedOp {
 
 /** A host's answer, held to the certificate of that host and, where the op is known, to exactly that op. */
 export function verifyReturn(envelope: Envelope, identity: HostIdentity, asked?: AskedOp): Verdict<ReturnPayload> {
-  const verified = verifyByKey({ envelope, type: "return", publicKey: identity.signingKey, schema: returnPayload });
+  return judgeReturn(verifyByKey(returnBy(envelope, identity)), identity, asked);
+}
+
+/** The same, its signature looked at beside the event loop. */
+export async function verifyReturnAside(envelope: Envelope, identity: HostIdentity, verify: VerifyAside): Promise<Verdict<ReturnPayload>> {
+  return judgeReturn(await verifyByKeyAside(returnBy(envelope, identity), verify), identity, undefined);
+}
+
+function returnBy(envelope: Envelope, { signingKey }: HostIdentity): ByKey<ReturnPayload> {
+  return { envelope, type: "return", publicKey: signingKey, schema: returnPayload };
+}
+
+function judgeReturn(verified: Verdict<Verified<ReturnPayload>>, identity: HostIdentity, asked: AskedOp | undefined): Verdict<ReturnPayload> {
   if (!verified.ok) return verified;
   const { fleet_id, host_id, op_id, op_sha256 } = verified.value.value;
   if (fleet_id !== identity.fleetId) return refuse("fleet_mismatch", `signed for ${fleet_id}, this is ${identity.fleetId}`);

@@ -130,24 +130,33 @@ function scanArray(scan: Scan, depth: number): unknown[] {
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+/** What makes a string more than the characters between its quotes. */
+const SPECIAL = /[\\\u0000-\u001f]/;
 
 function scanString(scan: Scan): string {
   take(scan, '"');
   const from = scan.at;
-  let escaped = false;
-  for (; ; scan.at += 1) {
-    const code = scan.text.charCodeAt(scan.at);
-    if (code === QUOTE) break;
-    if (code === BACKSLASH) {
-      escaped = true;
-      scan.at += 1;
-    } else if (Number.isNaN(code) || code < 0x20) throw new Refused("payload_not_json", `unfinished string at ${from}`);
-  }
-  const inner = scan.text.slice(from, scan.at);
+  const { text } = scan;
+  // Nearly every string ends at the next quote and is what it looks like.
+  const quote = text.indexOf('"', from);
+  const plain = quote < 0 ? "" : text.slice(from, quote);
+  const isPlain = quote >= 0 && !SPECIAL.test(plain);
+  scan.at = isPlain ? quote : endOfString(text, from);
+  const inner = isPlain ? plain : text.slice(from, scan.at);
   scan.at += 1;
-  const value = escaped ? unescape(inner, from) : inner;
+  const value = isPlain ? inner : unescape(inner, from);
   if (!value.isWellFormed()) throw new Refused("payload_not_utf8", `lone surrogate in the string at ${from}`);
   return value;
+}
+
+/** Where its closing quote is. */
+function endOfString(text: string, from: number): number {
+  for (let at = from; ; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at;
+    if (code === BACKSLASH) at += 1;
+    else if (Number.isNaN(code) || code < 0x20) throw new Refused("payload_not_json", `unfinished string at ${from}`);
+  }
 }
 
 function unescape(inner: string, from: number): string {
@@ -160,6 +169,8 @@ function unescape(inner: string, from: number): string {
 
 /** Exact: spelled the one way JSON.stringify spells it, finite, and below 2^53 when whole. So no 1.0, 1e2, -0, 1e400 or 2^53 + 1. */
 function scanNumber(scan: Scan): number {
+  const whole = smallWhole(scan);
+  if (whole !== undefined) return whole;
   const grammar = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
   grammar.lastIndex = scan.at;
   const spelled = grammar.exec(scan.text)?.[0];
@@ -169,6 +180,27 @@ function scanNumber(scan: Scan): number {
     throw new Refused("payload_unsafe_number", `the number at ${scan.at} is not exact`);
   }
   scan.at += spelled.length;
+  return value;
+}
+
+/** Fifteen digits are always below 2^53. */
+const DIGITS_MAX = 15;
+
+/** Digits alone, as nearly every number is; nothing for any other spelling, and nothing is taken then. */
+function smallWhole(scan: Scan): number | undefined {
+  const { text, at } = scan;
+  let value = 0;
+  let digits = 0;
+  for (; digits <= DIGITS_MAX; digits += 1) {
+    const digit = text.charCodeAt(at + digits) - 0x30;
+    // At the end of the text it is not a number, and no digit either.
+    if (!(digit >= 0 && digit <= 9)) break;
+    value = value * 10 + digit;
+  }
+  const next = text.charCodeAt(at + digits);
+  const goesOn = next === 0x2e || next === 0x65 || next === 0x45;
+  if (digits === 0 || digits > DIGITS_MAX || goesOn || (digits > 1 && text.charCodeAt(at) === 0x30)) return undefined;
+  scan.at += digits;
   return value;
 }
 
@@ -187,7 +219,7 @@ function skipSpace(scan: Scan): void {
 }
 
 function takeIf(scan: Scan, character: string): boolean {
-  if (scan.text.charAt(scan.at) !== character) return false;
+  if (scan.text[scan.at] !== character) return false;
   scan.at += 1;
   return true;
 }

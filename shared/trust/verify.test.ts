@@ -3,10 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { utf8 } from "../core/bytes.ts";
 import { refusalOf, testFleet, testFleetId, testHost, testKey, testRootPayload, valueOf } from "../sim/test-fleet.ts";
 import { addSignature, type Envelope, signEnvelope } from "./envelope.ts";
-import { type SigningKey, spellKey } from "./keys.ts";
+import { checkPublicKey, keyIdOf, type SigningKey, spellKey, verifySignature } from "./keys.ts";
 import { hostCertPayload, type PayloadType, type RootPayload } from "./payloads.ts";
 import { REFUSALS } from "./verdict.ts";
-import { verifyByKey, verifyByRole } from "./verify.ts";
+import { verifyByKey, verifyByKeyAside, verifyByRole } from "./verify.ts";
 
 const [a, b, c] = [testKey("a"), testKey("b"), testKey("c")];
 const host = testHost("one");
@@ -132,7 +132,41 @@ describe("by one key", () => {
   test("signature_bad: its id on another's signature", () =>
     expect(judgeKey({ ...signed([b]), signatures: signed([b]).signatures.map(({ sig }) => ({ keyid: a.keyId, sig })) })).toBe("signature_bad"));
   test("key_unsafe: asked for a key of low order", () => expect(judgeKey(signed([a]), new Uint8Array(32))).toBe("key_unsafe"));
+  test("signature_bad: asked for a key that is no point of the curve, whatever the signature", () => {
+    const isPoint = (key: Uint8Array): boolean => checkPublicKey(key).ok;
+    const keys = Array.from({ length: 64 }, (_, at) => new Uint8Array(32).fill(at + 2)).filter((key) => !isPoint(key));
+    expect(keys.length).toBeGreaterThan(20);
+    for (const key of keys) {
+      const own = signed([a]).signatures.map(({ sig }) => ({ keyid: keyIdOf(key), sig }));
+      expect(judgeKey({ ...signed([a]), signatures: own }, key)).toBe("signature_bad");
+    }
+  });
   test("payload_schema: after the signature", () => expect(judgeKey(signed([a], { extra: 1 }))).toBe("payload_schema"));
+
+  test("beside the event loop the verdict is the same, and the filter stands before what is asked there", async () => {
+    const asked: Uint8Array[] = [];
+    const aside = async (envelope: Envelope, publicKey = a.publicKey) => {
+      const ask = { envelope, type: "host-cert", publicKey, schema: hostCertPayload } as const;
+      const verdict = await verifyByKeyAside(ask, async (key, bytes, signature) => {
+        asked.push(key);
+        return verifySignature(key, bytes, signature);
+      });
+      expect(verdict).toEqual(verifyByKey(ask));
+      return refusalOf(verdict);
+    };
+    expect(await aside(signed([b, a]))).toBe("accepted");
+    expect(await aside(signed([b]))).toBe("key_unknown");
+    const wrong = signed([b]).signatures.map(({ sig }) => ({ keyid: a.keyId, sig }));
+    expect(await aside({ ...signed([b]), signatures: wrong })).toBe("signature_bad");
+    // One bad one beside a good one by the same key refuses all.
+    expect(await aside({ ...signed([a]), signatures: [...signed([a]).signatures, ...wrong] })).toBe("signature_bad");
+    expect(await aside(signed([a], { extra: 1 }))).toBe("payload_schema");
+    const before = asked.length;
+    expect(await aside(signed([a]), new Uint8Array(32))).toBe("key_unsafe");
+    const lowOrderR = signed([a]).signatures.map(({ keyid }) => ({ keyid, sig: Buffer.alloc(64).toString("base64") }));
+    expect(await aside({ ...signed([a]), signatures: lowOrderR })).toBe("signature_bad");
+    expect(asked.length).toBe(before);
+  });
 });
 
 test("a fleet's test double is a real fleet", () => {

@@ -6,7 +6,7 @@
 import type * as z from "zod/mini";
 import type { FleetId, KeyId } from "../core/ids.ts";
 import { type Envelope, openEnvelope, type OpenedEnvelope, pae } from "./envelope.ts";
-import { checkPublicKey, keyIdOf, readPublicKey, spellKey, verifySignature } from "./keys.ts";
+import { isSafePoint, keyIdOf, readPublicKey, spellKey, type VerifyAside, verifySignature, verifySignatureAside } from "./keys.ts";
 import { type PayloadType, payloadType, type Role, type RootPayload } from "./payloads.ts";
 import { parseStrict } from "./strict-json.ts";
 import { accept, refuse, type Verdict } from "./verdict.ts";
@@ -47,18 +47,51 @@ export interface ByKey<T> {
 }
 
 /** Signed by this one key: a host's own, or a grant's token. The caller compares fleet and host. */
-export function verifyByKey<T>({ envelope, type, publicKey, schema }: ByKey<T>): Verdict<Verified<T>> {
+export function verifyByKey<T>(ask: ByKey<T>): Verdict<Verified<T>> {
+  const claim = openByKey(ask);
+  if (!claim.ok) return claim;
+  const { signed, signatures } = claim.value;
+  return readByKey(
+    ask,
+    claim.value,
+    signatures.every((signature) => verifySignature(ask.publicKey, signed, signature)),
+  );
+}
+
+/** The same, its signatures looked at beside the event loop: for whoever takes many at once. */
+export async function verifyByKeyAside<T>(ask: ByKey<T>, verify: VerifyAside): Promise<Verdict<Verified<T>>> {
+  const claim = openByKey(ask);
+  if (!claim.ok) return claim;
+  const { signed, signatures } = claim.value;
+  const verdicts = await Promise.all(signatures.map((signature) => verifySignatureAside(ask.publicKey, signed, signature, verify)));
+  return readByKey(ask, claim.value, verdicts.every(Boolean));
+}
+
+interface ClaimByKey {
+  readonly keyId: KeyId;
+  readonly payload: Uint8Array;
+  readonly signed: Uint8Array;
+  /** All that name the key; at least one. */
+  readonly signatures: readonly Uint8Array[];
+}
+
+function openByKey({ envelope, type, publicKey }: Pick<ByKey<unknown>, "envelope" | "type" | "publicKey">): Verdict<ClaimByKey> {
   const opened = openEnvelope(envelope, type);
   if (!opened.ok) return opened;
-  const safe = checkPublicKey(publicKey);
-  if (!safe.ok) return safe;
+  const { payload, signatures } = opened.value;
+  // It came from a root or a certificate, where it was held to the whole filter (`checkPublicKey`) once: that it is a point of the curve costs
+  // more than the signature itself, and no signature verifies by one that is not.
+  if (!isSafePoint(publicKey)) return refuse("key_unsafe", "the Ed25519 key is not canonical or is of low order");
   const keyId = keyIdOf(publicKey);
-  const mine = opened.value.signatures.filter((signature) => signature.keyId === keyId);
+  const mine = signatures.filter((signature) => signature.keyId === keyId).map(({ signature }) => signature);
   if (mine.length === 0) return refuse("key_unknown", `no signature by ${keyId}`);
-  const signed = pae(payloadType(type), opened.value.payload);
-  if (!mine.every(({ signature }) => verifySignature(publicKey, signed, signature))) return refuse("signature_bad", `by ${keyId}`);
-  const parsed = parseStrict(schema, opened.value.payload, type);
-  return parsed.ok ? accept({ value: parsed.value, payload: opened.value.payload, signers: [keyId] }) : parsed;
+  return accept({ keyId, payload, signed: pae(payloadType(type), payload), signatures: mine });
+}
+
+function readByKey<T>({ schema, type }: ByKey<T>, { keyId, payload }: ClaimByKey, isSigned: boolean): Verdict<Verified<T>> {
+  if (!isSigned) return refuse("signature_bad", `by ${keyId}`);
+  const parsed = parseStrict(schema, payload, type);
+  return parsed.ok ? accept({ value: parsed.value, payload, signers: [keyId] }) : parsed;
 }
 
 /**

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:tes
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { BINARY, freePort, projectRoot } from "../../scripts/fleet/real-fleet.ts";
+import { BINARY, projectRoot } from "../../scripts/fleet/real-fleet.ts";
+import { freePort } from "../../shared/sim/free-port.ts";
 import { utf8 } from "../../shared/core/bytes.ts";
 import { sha256Hex } from "../../shared/core/sha256.ts";
 import { LoopbackHub } from "../loopback/loopback-hub.ts";

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { BINARY, type Box, freePort, projectRoot, RealFleet } from "../../scripts/fleet/real-fleet.ts";
+import { BINARY, type Box, projectRoot, RealFleet } from "../../scripts/fleet/real-fleet.ts";
+import { freePort } from "../../shared/sim/free-port.ts";
 import { natsServer, whyNoNats } from "../../shared/sim/real-nats.ts";
 
 const hubFlags: string[] = [];
@@ -37,7 +38,7 @@ function run(script: string): { readonly code: number; readonly output: string }
     cwd: fleet.dir,
     stdin: "ignore",
     env: {
-      PATH: `${join(fleet.dir, "bin")}:${process.env["PATH"] ?? "/usr/bin:/bin"}`,
+      PATH: `${join(fleet.dir, "bin")}:${process.env["PATH"] ?? "/usr/bin:/bin"}:/usr/sbin:/sbin`,
       HOME: fleet.dir,
       FELHOM_HOME: fleet.home,
       LANG: "C.UTF-8",

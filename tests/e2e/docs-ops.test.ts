@@ -1,6 +1,6 @@
 /** Every command of the pages on running commands and on signing, read from the page and run in order, against real processes. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BINARY, projectRoot, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 
@@ -11,7 +11,8 @@ beforeAll(async () => {
   await fleet.addBox("box-1", { site: "cellar" });
   await fleet.addBox("box-2", { site: "attic" });
   mkdirSync(join(fleet.dir, "bin"));
-  mkdirSync(join(fleet.dir, "anna"), { mode: 0o700 });
+  for (const home of ["anna", "clean"]) mkdirSync(join(fleet.dir, home), { mode: 0o700 });
+  writeFileSync(join(fleet.dir, "new-passphrase"), "an altogether different one\n", { mode: 0o600 });
   symlinkSync(BINARY, join(fleet.dir, "bin", "felhom"));
 }, 120_000);
 afterAll(() => fleet.stop());
@@ -35,7 +36,10 @@ function run(script: string): { readonly code: number; readonly output: string }
       NO_COLOR: "1",
       PASS: fleet.passphraseFile,
       ANNA: join(fleet.dir, "anna"),
+      CLEAN: join(fleet.dir, "clean"),
+      NEWPASS: join(fleet.dir, "new-passphrase"),
       HUB: fleet.hubUrl,
+      HUB_DATA: fleet.hubDir,
       JOIN: /felhom-join-[a-z0-9-]+/.exec(fleet.quietly(["join-code", "-o", "json"]))?.[0] ?? "",
     },
   });
@@ -44,7 +48,7 @@ function run(script: string): { readonly code: number; readonly output: string }
 
 for (const [page, least] of [
   ["running-commands.md", 10],
-  ["signing.md", 7],
+  ["signing.md", 15],
 ] as const) {
   test(`each step of ${page} does what the page says`, () => {
     const all = steps(page);

@@ -104,6 +104,8 @@ async function refuses(code: string, lie: Intercept): Promise<void> {
   await listen(lie);
   await box.until(`it names ${code}, after ${named().join(", ")}`, () => named().filter((one) => one === code).length > before);
   hub.intercept = undefined;
+  // Said is not yet stored: the box lets go of the row when the hub has it.
+  await box.until(`the hub has ${code} as an event`, ({ outbox }) => outbox.rows === 0);
   const { items } = (await hub.hub.ask("GET", "/api/v1/events?kind=agent.event&limit=500", { token: hub.admin })).json;
   expect(JSON.stringify(items)).toContain(code.split(": ")[1] ?? code);
 }

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Box, type CommandResult, freePort, RealFleet } from "../../scripts/fleet/real-fleet.ts";
+import { type Box, type CommandResult, RealFleet } from "../../scripts/fleet/real-fleet.ts";
+import { freePort } from "../../shared/sim/free-port.ts";
 import { natsServer, type RealNats, startNats, whyNoNats } from "../../shared/sim/real-nats.ts";
 
 const hubFlags: string[] = [];

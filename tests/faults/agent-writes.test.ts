@@ -12,8 +12,11 @@ import { dirname, join } from "node:path";
 import type { Held, WorkerRequest } from "../../agent/core/worker/messages.ts";
 import { utf8 } from "../../shared/core/bytes.ts";
 import { sha256Hex } from "../../shared/core/sha256.ts";
-import { valueOf } from "../../shared/sim/test-fleet.ts";
+import { testKey, valueOf } from "../../shared/sim/test-fleet.ts";
 import { verifyHostCert } from "../../shared/trust/host-identity.ts";
+import { spellKey } from "../../shared/trust/keys.ts";
+import { rootPayload } from "../../shared/trust/payloads.ts";
+import { signPayload } from "../../shared/trust/sign-payload.ts";
 import { verifyHostSigned } from "../../shared/trust/report.ts";
 import { LoopbackHub } from "../loopback/loopback-hub.ts";
 import { EXHAUSTIVE, SWEEP_MS_MAX, killAt, noKills, sweep, tell } from "../loopback/kill-points.ts";
@@ -37,7 +40,7 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-/** Each box keeps one file, in a directory of its own (of two agents in one, each would sweep what the other has staged); `extra` is a file that the next version no longer has. */
+/** Each box keeps one file, in a directory of its own; `extra` is a file that the next version no longer has. */
 function fleetFiles(content: string): Readonly<Record<string, string>> {
   return {
     "fleet.yaml": "name: test\n",
@@ -200,7 +203,19 @@ async function template(name: string, hasCandidate: boolean): Promise<RealBox> {
   return box;
 }
 
+/** Version 2: a colleague may operate, and the one key that there was may no longer. */
+function nextRoot() {
+  const { key, root } = hub.hub.fleet;
+  const colleague = testKey("colleague");
+  const { payload } = root;
+  const keys = { ...payload.keys, [colleague.keyId]: { public: spellKey(colleague.publicKey), label: "colleague" } };
+  const roles = { ...payload.roles, operate: { keys: [colleague.keyId], threshold: 1 } };
+  return signPayload("root", rootPayload, { ...payload, version: 2, keys, roles }, [key]);
+}
+
 interface WorkerCase {
+  /** What it is asked, where the name of the case is not that. */
+  readonly op?: WorkerRequest["op"];
   readonly hasCandidate: boolean;
   readonly request: (box: RealBox) => WorkerRequest;
   /** After the kill, before anything is done about it. */
@@ -226,6 +241,14 @@ const WORKERS: Readonly<Record<string, WorkerCase>> = {
       expectTree(box, 1, where);
     },
     whole: (_box, held, where) => expect([where, held.bundle, held.candidate]).toEqual([where, 1, 2]),
+  },
+  "adopt of a root (O06)": {
+    op: "adopt",
+    hasCandidate: false,
+    request: (box) => ({ op: "adopt", settings: box.workerSettings, roots: [nextRoot()] }),
+    // A root is read again through its whole chain: it is the old one or the new one, never none and never a mixture.
+    half: (_box, held, where) => expect([where, [1, 2].includes(held.root), held.cert]).toEqual([where, true, 1]),
+    whole: (_box, held, where) => expect([where, held.root, held.cert]).toEqual([where, 2, 1]),
   },
   stage: {
     hasCandidate: true,
@@ -258,18 +281,18 @@ const WORKERS: Readonly<Record<string, WorkerCase>> = {
   },
 };
 
-for (const [op, { hasCandidate, request, half, whole }] of Object.entries(WORKERS)) {
+for (const [name, { op = name, hasCandidate, request, half, whole }] of Object.entries(WORKERS)) {
   told(
-    title(`A01: a worker killed at any write of ${op} leaves the old or the new, and the next one ends the work`),
+    title(`A01: a worker killed at any write of ${name} leaves the old or the new, and the next one ends the work`),
     async () => {
-      const origin = await template(`worker-${op}`, hasCandidate);
+      const origin = await template(`worker-${name.split(" ")[0]}-${Object.keys(WORKERS).indexOf(name)}`, hasCandidate);
       for (const syscall of syscalls) {
         const step = SYSCALLS[syscall];
         // One at a time: copies of one box share the file that they keep.
         const all = await sweep(
           step,
           async (nth) => {
-            const where = `${op}, ${syscall} ${nth}`;
+            const where = `${name}, ${syscall} ${nth}`;
             const box = newBox(`${origin.name}~${nth}`);
             cpSync(origin.dataDir, box.dataDir, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
             writeFileSync(motd(box), "by hand\n");
@@ -284,7 +307,7 @@ for (const [op, { hasCandidate, request, half, whole }] of Object.entries(WORKER
           },
           op === "converge" ? 1 : undefined,
         );
-        tell(`the ${op} worker at ${syscall}`, all, step);
+        tell(`the ${name} worker at ${syscall}`, all, step);
         if (syscall === "fsync") expect(all.killed).toBeGreaterThanOrEqual(5);
       }
       rmSync(origin.dataDir, { recursive: true, force: true });

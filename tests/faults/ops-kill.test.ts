@@ -258,7 +258,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "ops and kill -9" :
     await start();
     const op = box.op("cmd.run", { argv: ["/bin/sh", "-c", `echo $$ > ${join(dir, "child")}; echo x >> ${counterOf("gone")}; sleep 1000`] });
     await ask("POST", "/ops", op.bytes);
-    while (!existsSync(counterOf("gone"))) await Bun.sleep(10);
+    while (counted("gone") === 0) await Bun.sleep(10);
     process.kill(agent?.pid ?? 0, "SIGKILL");
     process.kill(-Number(readFileSync(join(dir, "child"), "utf8").trim()), "SIGKILL");
     while (!hasEnded()) await Bun.sleep(5);

@@ -227,7 +227,9 @@ async function lostByBox(disk: string, said: Said, hostId: string | undefined): 
   const status = await box.until("it enforces what it holds", ({ converge }) => converge.last !== undefined).catch(() => undefined);
   await box.stop();
   if (status === undefined) return [...lost, "the agent does not run"];
-  if (held.bundle > 0 && (status.converge.last?.bundle !== held.bundle || status.converge.last.degraded !== undefined))
+  // A candidate whose files had all come before the cut may be in force by now: newer is no loss.
+  const inForce = status.converge.last?.bundle ?? 0;
+  if (held.bundle > 0 && ((inForce !== held.bundle && inForce !== held.candidate) || status.converge.last?.degraded !== undefined))
     lost.push(`what it enforces: ${JSON.stringify(status.converge.last)}`);
   if (!existsSync(join(box.dataDir, "agent.db"))) return [...lost, "agent.db"];
   using database = new Database(join(box.dataDir, "agent.db"), { readonly: true });

@@ -2,13 +2,15 @@
  * A small ext4 disk in a file on tmpfs whose power can be cut: what a process had written and not synced is in the kernel's memory, and
  * not in the file. A copy of the file, mounted (its journal replays), is the disk after the cut.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY } from "../../scripts/fleet/real-fleet.ts";
 
 const IMAGE = "48M";
 const TMPFS = "1g";
+const STEP_MS = 20;
+const UMOUNT_MS_MAX = 30_000;
 
 function reason(): string | undefined {
   if (process.getuid?.() !== 0) return "needs root";
@@ -43,6 +45,11 @@ export class CutDisk implements Disposable {
     }
   }
 
+  /** Everything on it, as if whoever wrote it had synced. */
+  sync(): void {
+    sh("sync", "-f", this.path);
+  }
+
   /** The file as it is at this instant: whoever writes to the disk has to stand still. */
   copy(): string {
     const copy = `${this.#image}.after`;
@@ -59,6 +66,19 @@ export class CutDisk implements Disposable {
       sh("umount", this.#after);
       rmSync(copy, { force: true });
     }
+  }
+
+  /** The power goes, and comes back: `end` ends whoever stands still, and the disk is what its file held before. */
+  async cut(end: () => Promise<void>): Promise<void> {
+    const copy = this.copy();
+    await end();
+    // What was killed a moment ago may hold a file for as long as the kernel takes to clear it away.
+    for (let waitedMs = 0; Bun.spawnSync(["umount", this.path], { stderr: "ignore" }).exitCode !== 0; waitedMs += STEP_MS) {
+      if (waitedMs > UMOUNT_MS_MAX) sh("umount", this.path);
+      await Bun.sleep(STEP_MS);
+    }
+    renameSync(copy, this.#image);
+    sh("mount", "-o", "loop", this.#image, this.path);
   }
 
   [Symbol.dispose](): void {

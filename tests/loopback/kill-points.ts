@@ -2,7 +2,7 @@
  * Kills a story at its N-th system call of a kind, for every N there is, two stories at a time. In CI calls that come by the hundred
  * are sampled; FELHOM_EXHAUSTIVE=1 takes them all.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { BINARY } from "../../scripts/fleet/real-fleet.ts";
 
 export const EXHAUSTIVE = process.env["FELHOM_EXHAUSTIVE"] === "1";
@@ -60,4 +60,31 @@ export async function sweep(step: number, story: (nth: number) => Promise<"kille
 export function tell(what: string, { killed, last }: Sweep, step: number): void {
   const sampled = step === 1 ? "" : ` of ${last} and up, every ${step}th (FELHOM_EXHAUSTIVE=1 takes all)`;
   process.stdout.write(`kill points, ${what}: ${killed}${sampled}\n`);
+}
+
+/** Why a process that runs already cannot be aimed at; `undefined` when it can. */
+export const noAttaching = noKills ?? (process.getuid?.() === 0 ? undefined : "it takes root to trace a process that runs already");
+
+/** Kills a running process at the nth call of any of its threads from now on. Resolves when all of them are watched. */
+export async function aimAt(pid: number, syscall: string, nth: number): Promise<{ lower(): Promise<void> }> {
+  const [strace = "", ...words] = killAt(syscall, nth, true);
+  const child = Bun.spawn([strace, ...words, "-p", String(pid)], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+  for (let tries = 0; tries < 3_000 && !isWatched(pid); tries += 1) {
+    if (child.exitCode !== null) throw new Error(`strace ended: ${await new Response(child.stderr).text()}`);
+    await Bun.sleep(10);
+  }
+  if (!isWatched(pid)) throw new Error(`process ${pid} is not watched`);
+  const lower = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await child.exited;
+  };
+  return { lower };
+}
+
+function isWatched(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((task) => !/^TracerPid:\t0$/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, "utf8")));
+  } catch {
+    return false; // one of them has just ended
+  }
 }

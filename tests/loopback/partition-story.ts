@@ -1,31 +1,26 @@
 /**
- * Told inside the hub's network namespace by tests/faults/partitions.test.ts: hub and workstation here, the agent in the namespace that is
- * named on the command line, its link cut and healed while a job of several ops runs. Prints what is true afterwards, as JSON.
+ * Told inside the hub's network namespace by tests/faults/partitions.test.ts: hub and workstation here, the agent in the box's namespace,
+ * its link cut and healed while a job of several ops runs. Prints what is true afterwards, as JSON.
  */
 import { Database } from "bun:sqlite";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RealFleet } from "../../scripts/fleet/real-fleet.ts";
+import { boxAndHub, type Cut, HUB_ADDRESS } from "./net-spaces.ts";
 
-const [boxSpace = "", hubAddress = ""] = process.argv.slice(2);
+const [tag = ""] = process.argv.slice(2);
+const LINK = ["box", "hub"] as const;
 const OPS_PER_CUT = 3;
 const CUT_MS = 1_500;
-const CUTS: Readonly<Record<string, readonly string[]>> = {
-  "cut both ways": ["input", "output"],
-  "hears and cannot speak": ["output"],
-  "speaks and cannot hear": ["input"],
+const CUTS: Readonly<Record<string, readonly Cut[]>> = {
+  "cut both ways": ["in", "out"],
+  "hears and cannot speak": ["out"],
+  "speaks and cannot hear": ["in"],
 };
 
-const fleet = new RealFleet({ hubFlags: ["--address", "0.0.0.0"], wrapAgent: ["ip", "netns", "exec", boxSpace] });
+const spaces = boxAndHub(tag);
+const fleet = new RealFleet({ hubFlags: ["--address", "0.0.0.0"], wrapAgent: spaces.inside("box") });
 let ops = 0;
-
-function nft(rules: string): void {
-  const done = Bun.spawnSync(["ip", "netns", "exec", boxSpace, "nft", "-f", "-"], { stdin: Buffer.from(rules), stderr: "pipe" });
-  if (done.exitCode !== 0) throw new Error(`nft: ${done.stderr.toString()}`);
-}
-const cut = (hooks: readonly string[]): void =>
-  nft(`table inet cut {\n${hooks.map((hook) => `chain ${hook} {\ntype filter hook ${hook} priority 0; policy drop;\n}`).join("\n")}\n}\n`);
-const heal = (): void => nft("delete table inet cut\n");
 
 const counter = (nth: number): string => join(fleet.dir, `counter-${nth}`);
 const counted = (nth: number): number => (existsSync(counter(nth)) ? readFileSync(counter(nth), "utf8").split("\n").length - 1 : 0);
@@ -50,17 +45,17 @@ try {
   await fleet.start();
   const box = fleet.enroll("box-1");
   const membership = join(box.dataDir, "identity", "membership.json");
-  writeFileSync(membership, readFileSync(membership, "utf8").replaceAll("127.0.0.1", hubAddress));
+  writeFileSync(membership, readFileSync(membership, "utf8").replaceAll("127.0.0.1", HUB_ADDRESS));
   await fleet.startAgent(box);
   runOne();
   await fleet.until("the first op is over", () => Promise.resolve(open() === 0));
   const healedMs: Record<string, number> = {};
-  for (const [name, hooks] of Object.entries(CUTS)) {
+  for (const [name, ways] of Object.entries(CUTS)) {
     runOne(); // is under way, or its answer is
-    cut(hooks);
+    spaces.cut(LINK, ways);
     for (let nth = 1; nth < OPS_PER_CUT; nth += 1) runOne();
     await Bun.sleep(CUT_MS);
-    heal();
+    spaces.heal(LINK);
     const startMs = performance.now();
     await fleet.until(`every op is over after: ${name}`, () => Promise.resolve(open() === 0));
     healedMs[name] = Math.round(performance.now() - startMs);

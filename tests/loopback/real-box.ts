@@ -114,8 +114,8 @@ export class RealBox {
     return { code: this.#agent?.exitCode ?? null, log: await this.#log };
   }
 
-  async ask(method: string, path: string): Promise<Response> {
-    return fetch(`http://agent${path}`, { method, unix: join(this.dataDir, "agent.sock") });
+  async ask(method: string, path: string, body?: Uint8Array): Promise<Response> {
+    return fetch(`http://agent${path}`, { method, unix: join(this.dataDir, "agent.sock"), ...(body === undefined ? {} : { body: new Uint8Array(body) }) });
   }
 
   /** `undefined`: nobody answers. */

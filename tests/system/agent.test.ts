@@ -7,7 +7,8 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { projectRoot, RealFleet } from "../../scripts/fleet/real-fleet.ts";
-import { BINARY, makeContainer, whyNot, type Container } from "./container.ts";
+import { makeContainer, whyNot, type Container } from "./container.ts";
+import { BINARY } from "./fresh-root.ts";
 
 const reason = existsSync(BINARY) ? whyNot() : "dist/felhom is not built (scripts/bun build/build.ts)";
 const named = (name: string): string => (reason === undefined ? name : `${name} [skipped: ${reason}]`);
@@ -30,7 +31,7 @@ describe.skipIf(reason !== undefined)("agent and watchdog under a real unit", ()
   let tree: string;
 
   beforeAll(async () => {
-    box = makeContainer("systemd");
+    box = makeContainer();
     box.must("apt-get", "update", "-q");
     fleet = new RealFleet();
     await fleet.start();

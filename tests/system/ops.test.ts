@@ -7,7 +7,8 @@ import { base64, utf8 } from "../../shared/core/bytes.ts";
 import type { OpKindName } from "../../shared/ops/catalogue.ts";
 import { makeOpsBox, type OpsBox } from "../../shared/sim/test-ops-box.ts";
 import { type TestWorld, testWorld } from "../../shared/sim/test-world.ts";
-import { BINARY, type Container, makeContainer, whyNot } from "./container.ts";
+import { type Container, makeContainer, whyNot } from "./container.ts";
+import { BINARY } from "./fresh-root.ts";
 
 const reason = existsSync(BINARY) ? whyNot() : "dist/felhom is not built (scripts/bun build/build.ts)";
 
@@ -27,7 +28,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "ops on a real Debi
 
   beforeAll(() => {
     world = testWorld({ seed: `system-${Date.now()}` });
-    box = makeContainer("systemd");
+    box = makeContainer();
     box.must("apt-get", "update", "-q");
     box.must("apt-get", "install", "-y", "-q", "cron");
     ops = makeOpsBox(world, join(box.root, "var/lib/felhom"), () => Date.now());
@@ -98,7 +99,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "ops on a real Debi
     const calls = join(box.root, "root/shutdown-calls");
     expect(existsSync(calls)).toBe(false);
     const endMs = Date.now() + 20_000;
-    while (!existsSync(calls) && Date.now() < endMs) await Bun.sleep(100);
+    while ((!existsSync(calls) || readFileSync(calls, "utf8") === "") && Date.now() < endMs) await Bun.sleep(100);
     expect(readFileSync(calls, "utf8")).toBe("-r now\n");
     rmSync(calls);
     expect(box.must("felhom", "status", "--log", "-o", "json")).toContain('"holds":true');

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type HostSpec, hostSpec } from "../../../shared/protocol/spec.ts";
 import { testHost } from "../../../shared/sim/test-fleet.ts";
-import { clampSpec, INTERVAL_S_MAX, INTERVAL_S_MIN, isInWindow, judgeSpec, modeNow, PAUSE_MS_MAX, SPEC_CLASSES } from "./spec.ts";
+import { SPEC_CLASSES } from "../../../shared/protocol/spec-classes.ts";
+import { clampSpec, INTERVAL_S_MAX, INTERVAL_S_MIN, isInWindow, judgeSpec, modeNow, PAUSE_MS_MAX } from "./spec.ts";
 
 const { hostId } = testHost("a");
 const spec = (changes: Partial<HostSpec> = {}): HostSpec => ({ v: 1, host_id: hostId, generation: 1, mode: "enforce", ...changes });

@@ -5,6 +5,7 @@
  * names exactly this difference. Never: code, keys, trust.
  */
 import { usableNatsUrls } from "../../../shared/protocol/nats-urls.ts";
+import { heldText, type HeldField, SPEC_CLASSES, type SpecField } from "../../../shared/protocol/spec-classes.ts";
 import type { HostSpec, Window } from "../../../shared/protocol/spec.ts";
 
 export const PAUSE_MS_MAX = 30 * 24 * 3_600_000;
@@ -12,29 +13,11 @@ export const INTERVAL_S_MIN = 60;
 export const INTERVAL_S_MAX = 86_400;
 export const WINDOWS_MAX = 32;
 
-export type SpecField = "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows" | "nats" | "retire";
-/** Compiled in: a hub can't make a field harmless. The command line warns by the same table. */
-export const SPEC_CLASSES = {
-  mode: "safe",
-  paused_until: "safe",
-  interval_s: "safe",
-  fetch_windows: "safe",
-  apply_windows: "safe",
-  nats: "safe",
-  retire: "held",
-} as const satisfies Record<SpecField, "safe" | "held">;
-
 export interface SpecChange {
   readonly field: SpecField;
   readonly class: "safe" | "held";
   /** The offered value was outside this box's limits and was clamped. */
   readonly clamped: boolean;
-}
-
-/** As JSON text: what a signer reads is what the box compares. `null` is not set. */
-export interface HeldField {
-  readonly from: string;
-  readonly to: string;
 }
 
 export type SpecVerdict =
@@ -55,11 +38,9 @@ export function judgeSpec({ current, offered, hostId, nowMs }: SpecOffer): SpecV
   const clamped = clampSpec(offered, nowMs);
   const changes = changesOf(current, offered, clamped);
   const fields = changes.filter((change) => change.class === "held").map(({ field }) => field);
-  const held = Object.fromEntries(fields.map((field) => [field, { from: json(current?.[field]), to: json(clamped[field]) }]));
+  const held = Object.fromEntries(fields.map((field) => [field, { from: heldText(current?.[field]), to: heldText(clamped[field]) }]));
   return { take: true, spec: keeping(clamped, current, fields), changes, held };
 }
-
-const json = (value: unknown): string => JSON.stringify(value ?? null);
 
 /** The offered spec with these fields as they are now. */
 function keeping(offered: HostSpec, current: HostSpec | undefined, fields: readonly SpecField[]): HostSpec {

@@ -1,3 +1,5 @@
+import { type LocalPolicy, POLICY_PATH } from "../ops/policy.ts";
+
 /** What `felhom doctor` says: one finding per thing that was looked at, with what to do where something is wrong. Pure: the edge measures. */
 export interface Finding {
   /** Stable, for scripts: `clock`, `hub.0.reach`. */
@@ -87,6 +89,14 @@ export function pollFinding(
         fix: "What is desired is enforced meanwhile; see the hub findings",
       };
   }
+}
+
+/** A policy that can't be read stops every op, and only whoever sends one would be told. */
+export function policyFinding(local: LocalPolicy, isThere: boolean): Finding {
+  const base = { id: "policy", title: "policy" };
+  if (local.is === "damaged")
+    return { ...base, status: "fail", detail: `${POLICY_PATH}: ${local.because}; no op is taken`, fix: `Mend ${POLICY_PATH}, or remove it` };
+  return { ...base, status: "ok", detail: isThere ? `${POLICY_PATH} is in force` : "none of its own: ops are taken as operators sign them" };
 }
 
 export function exitOf(findings: readonly Finding[]): 0 | 1 {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { begin, BESIDE_RUNNING_MAX, BESIDE_WAITING_MAX, EMPTY_QUEUE, enter, EXCLUSIVE_WAITING_MAX, isFull, leave, type Queue } from "./queue.ts";
+import { begin, BESIDE_RUNNING_MAX, BESIDE_WAITING_MAX, EMPTY_QUEUE, enter, EXCLUSIVE_WAITING_MAX, isFull, leave, type Queue, startsAtOnce } from "./queue.ts";
 
 type Move = { readonly is: "enter"; readonly exclusive: boolean } | { readonly is: "begin" } | { readonly is: "leave"; readonly pick: number };
 
@@ -20,7 +20,10 @@ test("whatever comes and goes: one exclusive at most, a few beside it, in order,
           if (isFull(queue, one.exclusive)) continue;
           const id = `${one.exclusive ? "x" : "r"}${entered.length}`;
           entered.push(id);
+          const atOnce = startsAtOnce(queue, one.exclusive);
           queue = enter(queue, id, one.exclusive);
+          // What is said of it before it enters is what its turn then says.
+          expect(begin(queue).start.includes(id)).toBe(atOnce);
         } else if (one.is === "begin") {
           const next = begin(queue);
           queue = next.queue;

@@ -17,6 +17,12 @@ export function isFull(queue: Queue, exclusive: boolean): boolean {
   return exclusive ? queue.exclusive.waiting.length >= EXCLUSIVE_WAITING_MAX : queue.beside.waiting.length >= BESIDE_WAITING_MAX;
 }
 
+/** Whether its turn would come with its entry. */
+export function startsAtOnce({ exclusive, beside }: Queue, isExclusive: boolean): boolean {
+  if (isExclusive) return exclusive.running === undefined && exclusive.waiting.length === 0;
+  return beside.running.length + beside.waiting.length < BESIDE_RUNNING_MAX;
+}
+
 /** Also for ops that a restart found: those entered once, and are never turned away. */
 export function enter(queue: Queue, id: string, exclusive: boolean): Queue {
   if (exclusive) return { ...queue, exclusive: { ...queue.exclusive, waiting: [...queue.exclusive.waiting, id] } };

@@ -52,7 +52,7 @@ export function fits(use: readonly OutboxUse[], incoming: { readonly kind: Outbo
   return total + incoming.bytes <= bytesMax;
 }
 
-function isKept(kind: OutboxKind): kind is Kept {
+export function isKept(kind: OutboxKind): kind is Kept {
   return kind === "return" || kind === "op-log";
 }
 

@@ -1,5 +1,5 @@
 /** `felhom status` on a box: the status as a screen, and as data for machines. */
-import { age, ageOf, byteSize, count, isoTimeOrNull, until } from "../../../shared/cli/age.ts";
+import { age, ageOf, ago, byteSize, count, isoTimeOrNull, until } from "../../../shared/cli/age.ts";
 import { paint } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
 import { type Glyph, mark, markCell } from "../../../shared/cli/glyph.ts";
@@ -81,7 +81,7 @@ function natsCell({ nats }: AgentStatus, nowMs: number, terminal: Screen): Cell 
 
 function linkCell({ link }: AgentStatus, nowMs: number, terminal: Screen): Cell {
   const since = link.sinceMs === undefined ? "" : ` for ${ageOf(link.sinceMs, nowMs)}`;
-  const last = link.lastSyncMs === undefined ? "never synced" : `last sync ${ageOf(link.lastSyncMs, nowMs)} ago`;
+  const last = link.lastSyncMs === undefined ? "no sync since it started" : `last sync ${ago(link.lastSyncMs, nowMs)}`;
   const where = link.url === undefined ? "" : ` ${link.url}`;
   const outdated = link.tooOldFor === undefined ? "" : `; the hub wants protocol ${link.tooOldFor}: update felhom`;
   switch (link.is) {
@@ -110,7 +110,7 @@ function bundleCell({ desired }: AgentStatus, nowMs: number): Cell {
   const waiting = desired.candidate > desired.bundle ? `; ${desired.candidate} is coming, ${count(desired.missingBlobs, "file")} to fetch` : "";
   if (desired.bundle === 0) return `none${waiting}`;
   const isOld = desired.bundleExpiresMs !== undefined && desired.bundleExpiresMs <= nowMs;
-  const made = desired.bundleCreatedMs === undefined ? "" : `, signed ${ageOf(desired.bundleCreatedMs, nowMs)} ago`;
+  const made = desired.bundleCreatedMs === undefined ? "" : `, signed ${ago(desired.bundleCreatedMs, nowMs)}`;
   return isOld ? { text: `${desired.bundle}${made}, expired and still enforced${waiting}`, style: "warn" } : `${desired.bundle}${made}${waiting}`;
 }
 
@@ -127,7 +127,7 @@ function convergeText({ converge }: AgentStatus, nowMs: number): Cell {
   if (last === undefined) return "not yet";
   const degraded = last.degraded === undefined ? "" : `; ${last.degraded}`;
   return {
-    text: `${ageOf(last.atMs, nowMs)} ago (${last.trigger}), ${last.mode}, took ${age(last.durationMs)}${degraded}`,
+    text: `${ago(last.atMs, nowMs)} (${last.trigger}), ${last.mode}, took ${age(last.durationMs)}${degraded}`,
     style: last.degraded === undefined ? "plain" : "warn",
   };
 }

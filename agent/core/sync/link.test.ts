@@ -109,7 +109,7 @@ describe("a link", () => {
   test("ops that are new are answered at once and the next request is held at once; the same offer again is a stall", () => {
     let state = step(holding(), { on: "replied", reply: { ...idle, hasDocuments: true, tookMs: 1 } }).state;
     const fresh = step(state, { on: "settled", advanced: false, newOps: true });
-    expect(sleepOf(fresh.effects)).toBe(OPS_PACE_MS);
+    expect(sleepOf(fresh.effects)).toBe(0);
     state = step(fresh.state, { on: "due", unsent: true }).state;
     expect(sleepOf(step(state, { on: "replied", reply: idle }).effects)).toBe(OPS_PACE_MS);
     let waits = 0;
@@ -124,6 +124,19 @@ describe("a link", () => {
       state = step(again.state, { on: "due", unsent: false }).state;
     }
     expect(waits).toBeGreaterThan(60_000);
+  });
+
+  test("an answer that takes a moment cuts the held request and goes at once; what is urgent without an op waits for what comes with it", () => {
+    const settling = step(holding(), { on: "replied", reply: { ...idle, hasDocuments: true, tookMs: 1 } }).state;
+    const fresh = step(settling, { on: "settled", advanced: false, newOps: true }).state;
+    const pauses: (number | undefined)[] = [];
+    for (let state = fresh, cuts = 0; cuts < 4; cuts += 1) {
+      const held = step(state, { on: "due", unsent: false }).state;
+      const cut = step(step(held, { on: "woken" }).state, { on: "cut" });
+      pauses.push(sleepOf(cut.effects));
+      state = cut.state;
+    }
+    expect(pauses).toEqual([OPS_PACE_MS, OPS_PACE_MS, DRAIN_MS, DRAIN_MS]);
   });
 
   test("documents that lead nowhere are waited out longer and longer", () => {
@@ -169,15 +182,21 @@ describe("a link", () => {
       fc.constant<LinkEvent>({ on: "cut" }),
     );
     fc.assert(
-      fc.property(fc.array(fc.tuple(answer, fc.boolean(), fc.boolean()), { maxLength: 60 }), fc.integer(), (answers, seed) => {
+      fc.property(fc.array(fc.tuple(answer, fc.boolean(), fc.boolean(), fc.boolean()), { maxLength: 60 }), fc.integer(), (answers, seed) => {
         const random = seededRng(String(seed));
         let state = newLink(3, 0, 0);
-        for (const [event, unsent, advanced] of answers) {
+        let quick = 0;
+        for (const [event, unsent, advanced, newOps] of answers) {
           const asked = turn(state, { on: "due", unsent }, 0, random);
           expect(asked.effects.filter(({ run }) => run === "ask")).toHaveLength(1);
           let { state: next, effects } = turn(asked.state, event, 0, random);
-          if (effects.some(({ run }) => run === "settle")) ({ state: next, effects } = turn(next, { on: "settled", advanced }, 0, random));
-          expect(sleepOf(effects) ?? 0).toBeGreaterThanOrEqual(DRAIN_MS);
+          const settles = effects.some(({ run }) => run === "settle");
+          if (settles) ({ state: next, effects } = turn(next, { on: "settled", advanced, newOps }, 0, random));
+          // Ops that were new lend this request and the next two no pause; nothing else ever does.
+          const floorMs = settles && newOps ? 0 : quick > 0 ? OPS_PACE_MS : DRAIN_MS;
+          quick = settles && newOps ? 2 : Math.max(0, quick - 1);
+          expect(effects.filter(({ run }) => run === "sleep")).toHaveLength(1);
+          expect(sleepOf(effects) ?? -1).toBeGreaterThanOrEqual(floorMs);
           expect(sleepOf(effects) ?? 0).toBeLessThanOrEqual(PACE_MS_MAX * 1.5);
           state = next;
         }

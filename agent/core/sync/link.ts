@@ -18,9 +18,9 @@ export const PACE_MS_MAX = 15 * 60_000;
 export const PACE_MS_MIN = 1_000;
 /** Between two batches while the outbox drains, and before a woken request: lets what comes together go together. */
 export const DRAIN_MS = 100;
-/** After ops that were new here: the answer goes at once, and the request after it is held again at once. */
+/** After the answer to ops that were new here: the next request is held again at once. */
 export const OPS_PACE_MS = 1;
-/** Requests in a row at that pace: the one with the answer, and the one that is held again. */
+/** Requests in a row that do not wait: the one with the answer, and the one that is held again. */
 const OPS_QUICK = 2;
 /** A revoked box asks rarely whether it still is. */
 export const REVOKED_MS = 5 * 60_000;
@@ -82,7 +82,7 @@ export interface ReplyFacts {
   readonly wantsOffer: boolean;
   /** Rows still waiting after the acknowledgement. */
   readonly unsent: boolean;
-  /** Rows went out and none of them was acknowledged. */
+  /** Rows went out and none of them was acknowledged, or none could be taken along. */
   readonly ignoredRows: boolean;
   readonly tookMs: number;
 }
@@ -143,7 +143,8 @@ export function turn(state: Link, event: LinkEvent, nowMs: number, rng: Rng): Li
     case "answered":
       return answered(state, event, nowMs, rng);
     case "cut":
-      return sleep({ ...state, woken: false }, DRAIN_MS, nowMs);
+      // The answer to an op that was given a moment ago goes alone; all else that is urgent waits for what comes with it.
+      return sleep({ ...state, woken: false, quick: Math.max(0, state.quick - 1) }, state.quick > 0 ? OPS_PACE_MS : DRAIN_MS, nowMs);
     default:
       return unreachable(event);
   }
@@ -217,7 +218,7 @@ function paceMs(next: Link, before: Link, reply: ReplyFacts, rng: Rng): number {
 function settled(state: Link, { advanced, newOps = false }: Extract<LinkEvent, { readonly on: "settled" }>, nowMs: number, rng: Rng): LinkTurn {
   if (state.phase.at !== "settling") return { state, effects: [] };
   // Only ops that this box never saw: the same offer again is a stall like any other.
-  if (newOps) return sleep({ ...state, stalls: 0, quick: OPS_QUICK }, OPS_PACE_MS, nowMs);
+  if (newOps) return answerAtOnce({ ...state, stalls: 0, quick: OPS_QUICK }, nowMs);
   if (advanced) return sleep({ ...state, stalls: 0 }, state.woken ? DRAIN_MS : state.phase.nextMs, nowMs);
   // The hub will offer the same thing again: what was refused must not become a busy loop.
   const waitMs = Math.max(state.phase.nextMs, Math.round(backoffMs(LINK_BACKOFF, state.stalls, rng)));
@@ -259,13 +260,18 @@ function answered(state: Link, event: Extract<LinkEvent, { readonly on: "answere
 function after(before: Link, next: Link, code: string, ms: number, nowMs: number, event: Extract<LinkEffect, { readonly run: "log" }>["event"]): LinkTurn {
   const log: LinkEffect[] = [{ run: "log", event, because: code }];
   if (next.urlAt !== before.urlAt) log.push({ run: "log", event: "link.rotated", because: code });
-  const slept = sleep({ ...next, failures: before.failures + 1, woken: false }, ms, nowMs);
+  const slept = sleep({ ...next, failures: before.failures + 1, woken: false, quick: 0 }, ms, nowMs);
   return { state: slept.state, effects: [...log, ...slept.effects] };
 }
 
 function sleep(state: Link, ms: number, nowMs: number): LinkTurn {
   assert(ms > 0, "every path to the next request sleeps");
   return { state: { ...state, phase: { at: "sleeping", untilMs: nowMs + ms } }, effects: [{ run: "sleep", ms }] };
+}
+
+/** The one path that sleeps for no time: the loop takes a turn, and the answer goes. It makes nobody spin, because an op is new once. */
+function answerAtOnce(state: Link, nowMs: number): LinkTurn {
+  return { state: { ...state, phase: { at: "sleeping", untilMs: nowMs } }, effects: [{ run: "sleep", ms: 0 }] };
 }
 
 function rotate(state: Link): Link {

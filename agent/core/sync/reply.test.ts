@@ -21,6 +21,7 @@ const whole = {
   ops: [fleet.rootEnvelope],
   cancelled: ["o-aaaaaaaaaaaaaaaa"],
   ledger_generation: 7,
+  echo: "a-word",
 };
 
 describe("the resident's reading of a sync reply", () => {
@@ -41,7 +42,7 @@ describe("the resident's reading of a sync reply", () => {
   });
 
   test("needs every number, and no document", () => {
-    const { roots: _r, host_cert: _c, bundle: _b, spec: _s, want_offer: _w, ops: _o, cancelled: _x, ledger_generation: _l, ...numbers } = whole;
+    const { roots: _r, host_cert: _c, bundle: _b, spec: _s, want_offer: _w, ops: _o, cancelled: _x, ledger_generation: _l, echo: _e, ...numbers } = whole;
     expect(decodeSyncReply(numbers)).toEqual(numbers);
     for (const key of Object.keys(numbers)) expect(decodeSyncReply({ ...numbers, [key]: undefined })).toBeUndefined();
   });

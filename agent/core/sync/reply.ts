@@ -10,8 +10,24 @@ const CANCELLED_MAX = 256;
 /** A sync's reply as far as the resident reads it. Documents keep their form and are judged by the worker. A test holds this to the schema in shared/protocol. */
 export function decodeSyncReply(value: unknown): SyncReply | undefined {
   if (!isPlain(value)) return undefined;
-  const { v, protocol, min_protocol, hub_epoch, acked_seq, next_ms, roots, host_cert, bundle, spec, want_offer, ops, cancelled, ledger_generation, nats } =
-    value;
+  const {
+    v,
+    protocol,
+    min_protocol,
+    hub_epoch,
+    acked_seq,
+    next_ms,
+    roots,
+    host_cert,
+    bundle,
+    spec,
+    want_offer,
+    ops,
+    cancelled,
+    ledger_generation,
+    nats,
+    echo,
+  } = value;
   if (!isCount(v) || !isCount(protocol) || !isCount(min_protocol) || !isCount(hub_epoch) || !isCount(acked_seq) || !isCount(next_ms)) return undefined;
   if (roots !== undefined && !isList(roots, ROOTS_MAX, isEnvelope)) return undefined;
   if (host_cert !== undefined && !isEnvelope(host_cert)) return undefined;
@@ -22,6 +38,7 @@ export function decodeSyncReply(value: unknown): SyncReply | undefined {
   if (cancelled !== undefined && !isList(cancelled, CANCELLED_MAX, (id) => isText(id, 32))) return undefined;
   if (ledger_generation !== undefined && !isCount(ledger_generation)) return undefined;
   if (nats !== undefined && !isNatsGift(nats)) return undefined;
+  if (echo !== undefined && !isText(echo, 64)) return undefined;
   return {
     v,
     protocol,
@@ -38,6 +55,7 @@ export function decodeSyncReply(value: unknown): SyncReply | undefined {
     ...(cancelled === undefined ? {} : { cancelled }),
     ...(ledger_generation === undefined ? {} : { ledger_generation }),
     ...(nats === undefined ? {} : { nats }),
+    ...(echo === undefined ? {} : { echo }),
   };
 }
 
@@ -47,7 +65,8 @@ function isNatsGift(value: unknown): value is NonNullable<SyncReply["nats"]> {
     isList(value["urls"], NATS_URLS_MAX, (url) => isText(url, 300)) &&
     value["urls"].length > 0 &&
     isText(value["sealed_credentials"], SEALED_CREDENTIALS_CHARS_MAX) &&
-    isCount(value["expires_at"])
+    isCount(value["expires_at"]) &&
+    (value["lifetime_ms"] === undefined || isCount(value["lifetime_ms"]))
   );
 }
 

@@ -23,6 +23,7 @@ import { collectFacts } from "../facts/collect-facts.ts";
 import { Accounts } from "../providers/accounts.ts";
 import { ParentDirs } from "../providers/parent-dirs.ts";
 import type { ProviderContext } from "../providers/provider.ts";
+import { Stages } from "../providers/stages.ts";
 import { execute } from "./execute.ts";
 import { fileTexts } from "./file-texts.ts";
 import { observe } from "./observe.ts";
@@ -135,7 +136,13 @@ type Brought = Pick<ConvergeResult, "outcomes" | "planned" | "planText" | "retry
 async function bring(world: World, input: ConvergeInput, resources: readonly Resource[], treeDir: string): Promise<Brought> {
   const providers = chooseProviders(world);
   logChoices(world, providers, resources);
-  const context: ProviderContext = { world, parents: new ParentDirs(world.files, world.self), accounts: new Accounts(world), treeDir, swept: new Set() };
+  const context: ProviderContext = {
+    world,
+    parents: new ParentDirs(world.files, world.self),
+    accounts: new Accounts(world),
+    treeDir,
+    stages: new Stages(world),
+  };
   const mask = masking(Object.values(input.secrets));
   try {
     const seen = await observe(context, providers, resources);

@@ -9,6 +9,7 @@ import { NO_RETRIES, withTriggers, type RetryState } from "../../core/converge/r
 import { Accounts } from "../providers/accounts.ts";
 import { ParentDirs } from "../providers/parent-dirs.ts";
 import type { ProviderContext } from "../providers/provider.ts";
+import { Stages } from "../providers/stages.ts";
 import { execute, type Executed } from "./execute.ts";
 import { observe } from "./observe.ts";
 import { chooseProviders, type Providers } from "./providers.ts";
@@ -98,7 +99,7 @@ async function run(resources: readonly Resource[], retry: RetryState = NO_RETRIE
     parents: new ParentDirs(world.files, world.self),
     accounts: new Accounts(world),
     treeDir: world.dir,
-    swept: new Set(),
+    stages: new Stages(world),
   };
   const seen = await observe(context, providers, resources);
   const executed = await execute({ context, providers, resources, seen, retry, isAsked: false, stop: undefined, journal });
@@ -186,7 +187,7 @@ describe("a run", () => {
     const real = world;
     world = { ...world, files: failing };
     const executed = await run([fileOf("f", "x")]);
-    expect(executed.outcomes[0]?.reason).toMatch(new RegExp(`^Cannot rename ${real.dir}/\\.felhom-staged-[0-9a-f]+ to ${real.dir}/f: EBUSY$`));
+    expect(executed.outcomes[0]?.reason).toMatch(new RegExp(`^Cannot rename ${real.dir}/\\.felhom-staged-[0-9a-f-]+ to ${real.dir}/f: EBUSY$`));
     errnos.shift();
     expect(
       await run([fileOf("f", "x")]).then(
@@ -204,7 +205,7 @@ describe("a run", () => {
       parents: new ParentDirs(world.files, world.self),
       accounts: new Accounts(world),
       treeDir: world.dir,
-      swept: new Set(),
+      stages: new Stages(world),
     };
     const executed = await execute({
       context,

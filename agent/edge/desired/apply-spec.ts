@@ -3,8 +3,8 @@
  * hub could have put another generation in its place in between. Said again after a crash it finds it applied, and says so.
  */
 import type { World } from "../../../shared/ports/world.ts";
+import type { HeldField } from "../../../shared/protocol/spec-classes.ts";
 import { hostSpec } from "../../../shared/protocol/spec.ts";
-import type { HeldField } from "../../core/desired/spec.ts";
 import type { WorkerRequest, WorkerResult } from "../../core/worker/messages.ts";
 import { type Documents, writeBoth } from "./documents.ts";
 import { heldOf } from "./held.ts";

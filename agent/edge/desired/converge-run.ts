@@ -188,7 +188,7 @@ function degradation(desired: Desired, ran: Ran, nowMs: number): string | undefi
   if (desired.bundle !== undefined && bundleExpired(desired.bundle, nowMs))
     return `bundle ${desired.bundle.version} has expired and stays in force: publish a new one`;
   if (desired.source === "none") return "desired state is lost on this box and is asked of the hub anew";
-  if (desired.source === "snapshot") return clip(`desired state comes from the snapshot: ${desired.notes.join("; ")}`, 1_024);
+  if (desired.source === "snapshot") return clip(["desired state comes from the snapshot", ...desired.notes].join("; "), 1_024);
   return desired.notes[0];
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { Fault } from "../../../shared/core/fault.ts";
 import type { Finished } from "../../../shared/ports/exec.ts";
 import { testWorld, type TestWorld } from "../../../shared/sim/test-world.ts";
@@ -52,6 +52,20 @@ afterEach(() => world.remove());
 
 const found = async (): Promise<Readonly<Record<string, string>>> =>
   Object.fromEntries((await examine(world, { dataDir: world.dir, socketPath: `${world.dir}/agent.sock` })).map(({ id, status }) => [id, status]));
+
+test("a policy of its own is said to be in force, and one that can't be read to stop every op", async () => {
+  const policyPath = `${world.dir}/policy.yaml`;
+  const said = async () => (await examine(world, { dataDir: world.dir, socketPath: `${world.dir}/agent.sock`, policyPath })).find(({ id }) => id === "policy");
+  expect(await said()).toMatchObject({ status: "ok", detail: expect.stringContaining("none of its own") });
+  writeFileSync(policyPath, "version: 1\ndeny: [host.*]\n");
+  expect(await said()).toMatchObject({ status: "ok", detail: expect.stringContaining("is in force") });
+  writeFileSync(policyPath, "version: 1\nraise: { cmd.run: read }\n");
+  expect(await said()).toMatchObject({
+    status: "fail",
+    detail: expect.stringMatching(/a policy can only tighten; no op is taken$/),
+    fix: expect.stringContaining("Mend"),
+  });
+});
 
 test("each thing is looked at on its own, and what is wrong is named", async () => {
   expect(await found()).toMatchObject({

@@ -2,10 +2,11 @@
 import { byteSize, age } from "../../../shared/cli/age.ts";
 import { Fault, flatten, isFault } from "../../../shared/core/fault.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import { clockFinding, diskFinding, type Finding, pollFinding, type Reach, reachFinding } from "../../core/doctor/findings.ts";
+import { clockFinding, diskFinding, type Finding, pollFinding, policyFinding, type Reach, reachFinding } from "../../core/doctor/findings.ts";
 import type { AgentStatus } from "../../core/status/agent-status.ts";
 import { paths } from "../../core/desired/paths.ts";
 import { loadIdentity } from "../enroll/identity.ts";
+import { readLocalPolicy } from "../ops/local-policy.ts";
 import { assertOurs } from "../store/data-dir.ts";
 import { type Membership, readMembership } from "../store/membership.ts";
 import { joinUrl } from "../sync/hub-client.ts";
@@ -14,7 +15,10 @@ import { readAgentStatus } from "../socket/socket-client.ts";
 const REACH_TIMEOUT_MS = 10_000;
 const UNITS = ["felhom-watchdog.service", "felhom-agent.service"] as const;
 
-export async function examine(world: World, at: { readonly dataDir: string; readonly socketPath: string }): Promise<readonly Finding[]> {
+export async function examine(
+  world: World,
+  at: { readonly dataDir: string; readonly socketPath: string; readonly policyPath?: string },
+): Promise<readonly Finding[]> {
   const directory = look("data-dir", "data directory", () => (assertOurs(world.files, world.self, at.dataDir), `${at.dataDir}, writable by this user only`));
   const identity = look("identity", "identity", () => (loadIdentity(world, at.dataDir), "keys readable by this user only"));
   const enrolled = memberOf(world, at.dataDir);
@@ -29,10 +33,16 @@ export async function examine(world: World, at: { readonly dataDir: string; read
     names,
     ...reaches.map(reachFinding),
     ...agent,
+    await policy(world, at.policyPath),
     await unitFinding(world),
     disk(world, at.dataDir),
     binary(world),
   ];
+}
+
+async function policy(world: World, path?: string): Promise<Finding> {
+  const { key, value } = await readLocalPolicy(world, undefined, path);
+  return policyFinding(value, key !== "none");
 }
 
 function look(id: string, title: string, body: () => string): Finding {

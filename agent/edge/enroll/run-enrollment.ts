@@ -5,6 +5,7 @@
 import * as z from "zod/mini";
 import { base64url, hex, utf8 } from "../../../shared/core/bytes.ts";
 import { Fault, isFault } from "../../../shared/core/fault.ts";
+import { NAME } from "../../../shared/core/ids.ts";
 import { removeStaleTemps } from "../../../shared/edge/durable-write.ts";
 import { challengeReply, type EnrollStatement, type EnrollState, enrollAccepted, enrollState } from "../../../shared/protocol/enroll.ts";
 import { PROTOCOL } from "../../../shared/protocol/version.ts";
@@ -31,13 +32,15 @@ const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 /** Above this a person should look at the clock before anything that was signed is judged by it. */
 const SKEW_MS_MAX = 5 * 60_000;
 const URLS_MAX = 16;
+/** Rounds over all hubs before a caller who does not wait is told that none answers. */
+const UNWAITED_ROUNDS_MAX = 3;
 
 export interface EnrollOptions {
   readonly dataDir: string;
   readonly urls: readonly string[] | undefined;
   readonly join: string | undefined;
   readonly name: string | undefined;
-  /** Wait for the operator's approval, however long it takes. */
+  /** Wait for the operator's approval and for a hub to ask, however long it takes. Without it: a few rounds over the hubs, then the answer. */
   readonly wait: boolean;
 }
 
@@ -54,6 +57,8 @@ export type EnrollOutcome =
   | { readonly is: "pending"; readonly hostId: string; readonly words: readonly string[] }
   | { readonly is: "rejected"; readonly because: string }
   | { readonly is: "failed"; readonly code: string; readonly because: string }
+  /** No hub took the question, and nobody wants to wait for one. Asking again goes on from here. */
+  | { readonly is: "unreached"; readonly because: string }
   | { readonly is: "stopped" };
 
 export async function runEnrollment(world: World, options: EnrollOptions, tell: (news: EnrollNews) => void, stop: AbortSignal): Promise<EnrollOutcome> {
@@ -78,6 +83,10 @@ function startFrom(world: World, options: EnrollOptions): EnrollFile {
   const known = readEnrollFile(world, options.dataDir);
   const urls = options.urls ?? known?.urls;
   const join = options.join ?? (known?.join === "" ? undefined : known?.join);
+  if (known?.state.at === "enrolled" && options.join === undefined)
+    throw new Fault("bad_request", "Cannot enroll: this box is enrolled, and no new join code was given", {
+      remedy: "felhom status shows as what. To enroll it anew: felhom enroll --join CODE",
+    });
   if (urls === undefined || urls.length === 0 || join === undefined) {
     throw new Fault("bad_request", "Cannot enroll: no hub and no join code were given", {
       remedy: "felhom enroll --master-urls https://hub.example --join CODE",
@@ -85,6 +94,10 @@ function startFrom(world: World, options: EnrollOptions): EnrollFile {
   }
   if (urls.length > URLS_MAX) throw new Fault("bad_request", `Cannot enroll: ${urls.length} URLs are more than ${URLS_MAX}`);
   for (const url of urls) assertUrl(url);
+  if (options.name !== undefined && !NAME.test(options.name))
+    throw new Fault("bad_request", `Cannot use the name ${options.name}`, {
+      remedy: "A name has lower-case letters, digits, dots, dashes and underscores, at most 63, and begins with a letter or a digit.",
+    });
   const isSame = known !== undefined && known.join === join && JSON.stringify(known.urls) === JSON.stringify(urls);
   return {
     v: 1,
@@ -137,12 +150,18 @@ class EnrollRun {
       if (isFinal(state)) return this.#end(state);
       event = { on: "due" };
       for (const effect of effects) {
-        if (effect.run === "wait" && !this.#options.wait && state.at === "pending" && state.failures === 0)
-          return { is: "pending", hostId: this.#hostId(), words: this.#context.words };
+        const unwaited = effect.run === "wait" && !this.#options.wait ? this.#unwaited(state, effect.because) : undefined;
+        if (unwaited !== undefined) return unwaited;
         event = (await this.#perform(effect)) ?? event;
       }
     }
     return { is: "stopped" };
+  }
+
+  /** What a caller who does not wait hears instead of the wait. */
+  #unwaited(state: Enrollment, because: string): EnrollOutcome | undefined {
+    if (state.at === "pending" && state.failures === 0) return { is: "pending", hostId: this.#hostId(), words: this.#context.words };
+    return state.failures >= state.urls * UNWAITED_ROUNDS_MAX ? { is: "unreached", because: `${because} at ${this.#url()}` } : undefined;
   }
 
   #save(state: Enrollment): void {

@@ -65,6 +65,7 @@ class OpsHeard {
   readonly #world: World;
   readonly #box: BoxOnBus;
   readonly #asked: Signal;
+  readonly #never = new AbortController().signal;
   #waiting = 0;
   #lane: Promise<void> = Promise.resolve();
 
@@ -92,6 +93,8 @@ class OpsHeard {
   async #offer(envelope: Uint8Array): Promise<void> {
     try {
       const opId = settledId(await this.#box.ops.offer(envelope, "nats"));
+      // What is answered at once goes first: somebody waits for the answer, and the hub has seconds for the acknowledgement.
+      await this.#world.clock.sleep(0, this.#never);
       if (opId !== undefined) this.#box.bus.publish(this.#box.own.ack, encodeNatsAck({ opId }));
     } catch (error) {
       // Not acknowledged: the sync brings it again, and says what is wrong where that is handled.

@@ -1,8 +1,9 @@
 /**
  * What the link and the NATS service tell each other: whether the spec names NATS, what the hub gave for it, whether answers go that way
- * now. Nothing of it is kept on disk: credentials live a day and are given again with the first sync.
+ * now. Nothing of it is kept on disk: credentials live an hour and are given again with the first sync.
  */
 import { Signal } from "../../../shared/core/signal.ts";
+import type { World } from "../../../shared/ports/world.ts";
 import { usableNatsUrls } from "../../../shared/protocol/nats-urls.ts";
 import type { HostSpec } from "../../../shared/protocol/spec.ts";
 import type { SyncReply } from "../../../shared/protocol/sync.ts";
@@ -13,11 +14,15 @@ export interface NatsGift {
   readonly sealed: string;
 }
 
-/** A hub that gives nothing is not asked more often than this. */
+/** A hub that gives nothing, or what the server does not believe, is not asked more often than this. */
 const ASK_AGAIN_MS = 60_000;
 /** Whatever the clocks of both say: credentials are renewed within these. */
-const RENEW_MS_MIN = 60_000;
+const RENEW_MS_MIN = 10_000;
 const RENEW_MS_MAX = 12 * 3_600_000;
+/** Renewed at half of their life, give or take, so that what was given to many at once is not asked for by all at once. */
+const RENEW_AT = { from: 0.4, spread: 0.2 } as const;
+/** How much of their life a renewal that brought nothing waits before the next: there are several tries before the end. */
+const ASK_AGAIN_AT = 1 / 8;
 
 export class NatsDesk {
   /** Rung when the spec or the gift is another one. */
@@ -30,6 +35,7 @@ export class NatsDesk {
   #wanted = false;
   #gift: NatsGift | undefined;
   #renewMonoMs = 0;
+  #askAgainMs = ASK_AGAIN_MS;
   #askedMonoMs = Number.NEGATIVE_INFINITY;
 
   /** Where to attach, while the spec names NATS and the hub has given credentials. */
@@ -46,22 +52,45 @@ export class NatsDesk {
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
     this.#gift = undefined;
-    this.#askedMonoMs = Number.NEGATIVE_INFINITY;
+    this.#askAgainMs = ASK_AGAIN_MS;
+    this.unanswered();
     this.news.ring();
   }
 
   /** Is the next sync to ask for credentials? Says yes once in a while only. */
   asks(nowMonoMs: number): boolean {
-    const isDue = this.#wanted && (this.#gift === undefined || nowMonoMs >= this.#renewMonoMs) && nowMonoMs - this.#askedMonoMs >= ASK_AGAIN_MS;
+    const isDue = this.#wanted && (this.#gift === undefined || nowMonoMs >= this.#renewMonoMs) && nowMonoMs - this.#askedMonoMs >= this.#askAgainMs;
     if (isDue) this.#askedMonoMs = nowMonoMs;
     return isDue;
   }
 
-  take({ urls, sealed_credentials, expires_at }: NonNullable<SyncReply["nats"]>, nowMonoMs: number, nowWallMs: number): void {
+  /** That request was lost: the next one asks again. The link's own pauses keep it from asking too often. */
+  unanswered(): void {
+    this.#askedMonoMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Milliseconds until what is there is to be renewed; undefined while there is nothing. */
+  renewInMs(nowMonoMs: number): number | undefined {
+    return this.gift === undefined ? undefined : Math.max(0, Math.max(this.#renewMonoMs, this.#askedMonoMs + this.#askAgainMs) - nowMonoMs);
+  }
+
+  take(given: NonNullable<SyncReply["nats"]>, { clock, rng }: Pick<World, "clock" | "rng">): void {
+    const { urls, sealed_credentials, expires_at, lifetime_ms } = given;
     const usable = usableNatsUrls(urls);
     if (!this.#wanted || usable.length === 0) return;
     this.#gift = { urls: usable, sealed: sealed_credentials };
-    this.#renewMonoMs = nowMonoMs + Math.min(RENEW_MS_MAX, Math.max(RENEW_MS_MIN, (expires_at - nowWallMs) / 2));
+    // A duration needs no clock that agrees with the hub's.
+    const lifeMs = lifetime_ms ?? expires_at - clock.wallMs();
+    const renewMs = lifeMs * (RENEW_AT.from + RENEW_AT.spread * rng.next());
+    this.#renewMonoMs = clock.monoMs() + Math.min(RENEW_MS_MAX, Math.max(RENEW_MS_MIN, renewMs));
+    this.#askAgainMs = Math.min(ASK_AGAIN_MS, Math.max(RENEW_MS_MIN, lifeMs * ASK_AGAIN_AT));
+    this.news.ring();
+  }
+
+  /** Ended by its operator: this box has nothing to say on the bus, and will be given nothing. */
+  revoked(): void {
+    if (this.#gift === undefined) return;
+    this.#gift = undefined;
     this.news.ring();
   }
 

@@ -11,6 +11,9 @@ import type { Desk } from "../desk.ts";
 import type { OpsDoor } from "../ops/door.ts";
 import type { WorkerClient } from "../worker/worker-client.ts";
 
+/** Between two tries to renew at least. */
+const RENEW_RING_MS = 10_000;
+
 export function natsService(world: World, desk: Desk, workers: WorkerClient, ops: OpsDoor): Service {
   return {
     name: "nats",
@@ -34,7 +37,12 @@ async function run(world: World, desk: Desk, workers: WorkerClient, ops: OpsDoor
     stop.addEventListener("abort", end);
     const attached = attach(world, { desk, workers, ops, gift }, over.signal);
     // Until what it was given no longer holds: a new gift is another attachment.
-    while (!over.signal.aborted && desk.nats.gift === gift) await desk.nats.news.next(over.signal);
+    while (!over.signal.aborted && desk.nats.gift === gift) {
+      const renewMs = Math.max(RENEW_RING_MS, desk.nats.renewInMs(world.clock.monoMs()) ?? 0);
+      await desk.nats.news.within(renewMs, (ms, until) => world.clock.sleep(ms, until), over.signal);
+      // A held sync would ask too late for credentials that live shorter than it is held.
+      if (desk.nats.renewInMs(world.clock.monoMs()) === 0) desk.urgent.ring();
+    }
     end();
     stop.removeEventListener("abort", end);
     await attached;

@@ -9,12 +9,13 @@ import { opLogLine, type OpLogHead } from "../../../shared/ops/op-log.ts";
 import type { Database } from "../../../shared/ports/databases.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { sha256Hex } from "../../../shared/protocol/fields.ts";
+import type { VerifiedOp } from "../../../shared/trust/op.ts";
 import type { LedgerState } from "../../core/ops/admit.ts";
 import { examine, type LedgerSeen, resumeGeneration, stateOf, stricter } from "../../core/ops/ledger-standing.ts";
 import { isEnvelope, parseJson } from "../../core/plain-json.ts";
 import type { Final, OpStateName } from "../../core/ops/life.ts";
 import type { Desk } from "../desk.ts";
-import { enqueueWithin } from "../store/outbox-store.ts";
+import { enqueueWithin, spendNumbers } from "../store/outbox-store.ts";
 import { type LedgerMarker, readMarker, writeMarker } from "./ledger-marker.ts";
 import {
   activeRows,
@@ -53,6 +54,19 @@ export interface OpFacts {
   readonly expiresMs: number;
   /** Nobody signed it: it has no row, and its parts are counted here. */
   readonly isUnsigned: boolean;
+}
+
+export function factsOf({ payload, sha256, signers }: VerifiedOp, carrier: Carrier): OpFacts {
+  return {
+    id: payload.id,
+    nonce: payload.nonce,
+    sha256,
+    kind: payload.kind,
+    signers,
+    carrier,
+    expiresMs: payload.expires_at,
+    isUnsigned: signers.length === 0,
+  };
 }
 
 export interface Ending {
@@ -140,9 +154,13 @@ export class LedgerBook {
     return this.#desk.store.use((database) => hasSeen(database, id, nonce) || (expires_at <= this.#ledger.floorMs && mayBeLogged(database, id)));
   }
 
-  /** One row, durable, before anything runs. With `ending` it is over at once: busy, refused. Throws `LedgerMoved`. */
-  enter(op: OpFacts, envelope: string, floorMs: number, ending?: Ending): void {
+  /**
+   * One row, durable, before anything runs. `starts`: its start is recorded with it, one commit less on its way. With an ending it is
+   * over at once: busy, refused. Throws `LedgerMoved`.
+   */
+  enter(op: OpFacts, envelope: string, floorMs: number, then: Ending | "waits" | "starts" = "waits"): void {
     const nowMs = this.#world.clock.wallMs();
+    const ending = typeof then === "string" ? undefined : then;
     this.#within("ledger.admit", (database) => {
       const row = {
         id: op.id,
@@ -152,8 +170,9 @@ export class LedgerBook {
         envelope: ending === undefined ? envelope : null,
         carrier: op.carrier,
         signers: JSON.stringify(op.signers),
-        state: ending?.as ?? "admitted",
+        state: ending?.as ?? (then === "starts" ? "running" : "admitted"),
         admitted_ms: nowMs,
+        started_ms: then === "starts" ? nowMs : null,
         expires_ms: op.expiresMs,
       } as const;
       const next = insertOp(database, this.#ledger, row, floorMs);
@@ -259,6 +278,7 @@ export class LedgerBook {
     const body = signAnswer(this.#signer(), { opId: op.id, opSha256: op.sha256, part, state: ending.as, atMs: nowMs, fields: ending.fields, log });
     if (!op.isUnsigned) keepAnswer(database, op.id, JSON.stringify(body));
     enqueueWithin(database, { kind: "return", body }, limit);
+    if (this.#desk.isCounted) spendNumbers(database);
   }
 
   #log(database: Database, op: Partial<OpFacts>, carrier: Carrier, { as, fields }: Ending): OpLogHead {

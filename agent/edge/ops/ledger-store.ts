@@ -119,7 +119,7 @@ export function readOp(database: Database, id: string): OpRow | undefined {
 export function insertOp(
   database: Database,
   ledger: Ledger,
-  row: Omit<OpRow, "generation" | "parts" | "resumes" | "pid" | "pid_start" | "boot_id" | "started_ms">,
+  row: Omit<OpRow, "generation" | "parts" | "resumes" | "pid" | "pid_start" | "boot_id">,
   floorMs: number,
 ): Ledger {
   const generation = ledger.generation + 1;
@@ -131,7 +131,7 @@ export function insertOp(
   ).changes;
   database.run(
     "ledger.insert",
-    "INSERT INTO op (id, nonce, generation, kind, sha256, envelope, carrier, signers, state, admitted_ms, expires_ms, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO op (id, nonce, generation, kind, sha256, envelope, carrier, signers, state, admitted_ms, started_ms, expires_ms, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     row.id,
     row.nonce,
     generation,
@@ -142,6 +142,7 @@ export function insertOp(
     row.signers,
     row.state,
     row.admitted_ms,
+    row.started_ms,
     row.expires_ms,
     opChecksum({ ...row, generation, resumes: 0 }),
   );

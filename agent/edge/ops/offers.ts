@@ -1,12 +1,13 @@
 /**
- * What is said to an op that is not taken. Where its signatures counted it gets a signed answer and a row, once. Where they did not,
- * nothing inside it is believed: it gets a line in the log, and a bound holds those, or a hub could fill the disk with rubbish.
+ * What is said to an op that is not taken. Where its signatures counted it gets a signed answer and a row, once. Where it needs none it gets
+ * the answer without a row. Where they did not count nothing inside it is believed: it gets a line in the log. A bound holds both of
+ * these, or a hub could fill the disk with rubbish.
  */
 import { sha256Hex } from "../../../shared/core/sha256.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import type { Refused } from "../../core/ops/admit.ts";
 import type { Desk } from "../desk.ts";
-import type { Carrier, Ending, LedgerBook, OpFacts } from "./ledger-book.ts";
+import { type Carrier, type Ending, factsOf, type LedgerBook } from "./ledger-book.ts";
 
 export type Offered =
   | { readonly is: "admitted"; readonly opId: string; readonly isNews: true }
@@ -68,22 +69,13 @@ export class Offers {
     if (!isNews) return refused;
     this.remember(offer);
     this.#world.log.event("warn", "op.refused", { op: opId ?? null, code, detail: detail.slice(0, 300), carrier });
+    const ending: Ending = { as: code === "expired" ? "expired" : "refused", fields: { code, ...(detail === "" ? {} : { detail }) } };
     if (verified !== undefined && verified.signers.length > 0) {
-      const { payload, sha256, signers } = verified;
-      const facts: OpFacts = {
-        id: payload.id,
-        nonce: payload.nonce,
-        sha256,
-        kind: payload.kind,
-        signers,
-        carrier,
-        expiresMs: payload.expires_at,
-        isUnsigned: false,
-      };
-      const ending: Ending = { as: code === "expired" ? "expired" : "refused", fields: { code, ...(detail === "" ? {} : { detail }) } };
-      this.#book.enter(facts, "", this.#book.ledger.floorMs, ending);
+      this.#book.enter(factsOf(verified, carrier), "", this.#book.ledger.floorMs, ending);
     } else if (this.#notes.take()) {
-      this.#book.note({}, carrier, code);
+      // Nobody signed it, and its kind needs no signature: whoever asked is told, or would wait until it expires.
+      if (verified !== undefined && code !== "op_target_mismatch") this.#book.finish(factsOf(verified, carrier), 0, ending);
+      else this.#book.note({}, carrier, code);
       this.#desk.event("op.refused", { code, carrier, detail: detail.slice(0, 300) });
     }
     return refused;

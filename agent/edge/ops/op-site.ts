@@ -3,7 +3,6 @@
  * worker reports newer ones), facts for expressions, the owner's policy, the clock.
  */
 import { utf8 } from "../../../shared/core/bytes.ts";
-import { isFault } from "../../../shared/core/fault.ts";
 import { sha256Hex } from "../../../shared/core/sha256.ts";
 import { localTime } from "../../../shared/edge/local-time.ts";
 import { openTargets } from "../../../shared/ops/op-target.ts";
@@ -12,12 +11,13 @@ import type { Expressions } from "../../../shared/states/expression.ts";
 import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
 import { type TrustedRoot, verifyRootChain } from "../../../shared/trust/root.ts";
 import type { AdmissionSite } from "../../core/ops/admit.ts";
-import { damagedPolicy, type LocalPolicy, parsePolicy, POLICY_BYTES_MAX, POLICY_PATH } from "../../core/ops/policy.ts";
+import type { LocalPolicy } from "../../core/ops/policy.ts";
 import { isCount, isEnvelope, isList, isPlain, parseJson } from "../../core/plain-json.ts";
 import { type StoredIdentity, verifyStoredIdentity } from "../desired/stored-identity.ts";
 import type { Desk } from "../desk.ts";
 import { type Identity, loadIdentity } from "../enroll/identity.ts";
 import { collectFacts } from "../facts/collect-facts.ts";
+import { readLocalPolicy, type ReadPolicy } from "./local-policy.ts";
 
 /** Facts for an expression may be this old. */
 const FACTS_FRESH_MS = 5 * 60_000;
@@ -34,7 +34,7 @@ export class OpSite {
   readonly #world: World;
   readonly #desk: Desk;
   #trust: { readonly key: string; readonly value: BoxTrust } | undefined;
-  #policy: { readonly key: string; readonly value: LocalPolicy } | undefined;
+  #policy: ReadPolicy | undefined;
   #facts: { readonly atMs: number; readonly value: AdmissionSite["subject"]["facts"] } | undefined;
   #expressions: Expressions | undefined;
 
@@ -116,21 +116,10 @@ export class OpSite {
   }
 
   async #localPolicy(): Promise<LocalPolicy> {
-    try {
-      const stat = this.#world.files.stat("policy.read", POLICY_PATH, { follow: true });
-      const key = stat === undefined ? "none" : `${stat.device}/${stat.inode}/${stat.size}/${stat.mtimeMs}`;
-      if (this.#policy?.key === key) return this.#policy.value;
-      const text =
-        stat === undefined
-          ? undefined
-          : new TextDecoder("utf-8", { fatal: true }).decode(this.#world.files.read("policy.read", POLICY_PATH, { bytesMax: POLICY_BYTES_MAX, follow: true }));
-      const value = await parsePolicy(text);
-      this.#policy = { key, value };
-      return value;
-    } catch (error) {
-      if (isFault(error, "disk_failed")) throw error;
-      return damagedPolicy(isFault(error) ? error.code : "it is not UTF-8");
-    }
+    const read = await readLocalPolicy(this.#world, this.#policy);
+    // What could not be read is looked at again each time.
+    this.#policy = read.key === "unread" ? undefined : read;
+    return read.value;
   }
 }
 

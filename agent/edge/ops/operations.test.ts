@@ -6,6 +6,7 @@ import { verifyOpLog } from "../../../shared/ops/op-log.ts";
 import { SimClock } from "../../../shared/sim/sim-clock.ts";
 import { FLEET_MADE_MS } from "../../../shared/sim/test-fleet.ts";
 import { makeOpsBox, type OpsBox, type RunningOps, startOps, textOf } from "../../../shared/sim/test-ops-box.ts";
+import { readCounter, writeCounter } from "../store/counters.ts";
 import { type TestWorld, testWorld } from "../../../shared/sim/test-world.ts";
 import { unsignedOp } from "../../../shared/trust/op.ts";
 import { encodeEnvelope } from "../../../shared/trust/envelope.ts";
@@ -40,6 +41,56 @@ describe("an op", () => {
     expect([answer.state, answer.part, answer.log?.seq]).toEqual(["done", 0, 1]);
     const verdict = verifyOpLog(logOf());
     expect(verdict.ok ? verdict.head.hash : verdict.because).toBe(answer.log?.hash ?? "");
+  });
+
+  test("spends the number of its answer with it, but not before the hub has told this process how far it has counted", async () => {
+    const sent = (): number => ops.desk.store.use((database) => readCounter(database, "sent_seq"));
+    ops.desk.store.use((database) => writeCounter(database, "counted", 1)); // as in a copy of the database that was put back
+    const first = box.op("ping");
+    await ops.operations.offer(first.bytes, "file");
+    expect((await ops.final(first.id)).state).toBe("done");
+    expect(sent()).toBe(0);
+    ops.desk.isCounted = true;
+    const second = box.op("ping");
+    await ops.operations.offer(second.bytes, "file");
+    expect((await ops.final(second.id)).state).toBe("done");
+    expect(sent()).toBeGreaterThan(0);
+  });
+
+  test("that may be done twice starts with its row", async () => {
+    const look = box.op("facts.get");
+    await ops.operations.offer(look.bytes, "file");
+    const row = ops.desk.store.use((database) =>
+      database.get<{ state: string; started_ms: number | null }>("test", "SELECT state, started_ms FROM op WHERE id = ?", look.id),
+    );
+    expect(row).toEqual({ state: "running", started_ms: world.clock.wallMs() });
+    expect((await ops.final(look.id)).state).toBe("done");
+    expect(ops.answers(look.id)).toHaveLength(1);
+  });
+
+  test("whose answer is all that it does is over with its row: all of it is on disk, or nothing", async () => {
+    const ping = box.op("ping");
+    expect((await ops.operations.offer(ping.bytes, "nats")).is).toBe("admitted");
+    const row = (): unknown =>
+      ops.desk.store.use((database) => database.get("test", "SELECT state, envelope, answer IS NOT NULL AS answered FROM op WHERE id = ?", ping.id));
+    expect([row(), ops.answers(ping.id).map(({ state }) => state), logOf()]).toEqual([
+      { state: "done", envelope: null, answered: 1 },
+      ["done"],
+      [expect.stringContaining(ping.id)],
+    ]);
+    await restart();
+    expect((await ops.operations.offer(ping.bytes, "sync")).is).toBe("known");
+    expect(ops.answers(ping.id)).toHaveLength(1);
+  });
+
+  test("that may not be done twice is in its row before its start is", async () => {
+    const op = box.op("cmd.run", { argv: ["/bin/true"] });
+    await ops.operations.offer(op.bytes, "file");
+    expect(ops.desk.store.use((database) => database.get("test", "SELECT state, started_ms FROM op WHERE id = ?", op.id))).toEqual({
+      state: "admitted",
+      started_ms: null,
+    });
+    expect((await ops.final(op.id)).state).toBe("done");
   });
 
   test("over another carrier meets the same ledger", async () => {
@@ -130,6 +181,33 @@ describe("an op", () => {
     expect((await ops.operations.offer(unsigned, "sync")).is).toBe("admitted");
     expect((await ops.final(id)).state).toBe("done");
     expect((await ops.operations.offer(unsigned, "sync")).is).toBe("known");
+    expect(ops.desk.store.use((database) => database.all("test", "SELECT id FROM op"))).toEqual([]);
+  });
+
+  test("that nobody signed and that is refused says why, takes no row, and a flood of them is bounded", async () => {
+    const unsigned = (target?: { readonly host_id: string }): { readonly id: string; readonly bytes: Uint8Array } => {
+      const { id, bytes } = box.op(
+        "ping",
+        {},
+        {
+          issued_at: world.clock.wallMs() + 3_600_000,
+          expires_at: world.clock.wallMs() + 7_200_000,
+          ...(target === undefined ? {} : { target: target as never }),
+        },
+      );
+      return { id, bytes: encodeEnvelope(unsignedOp(new Uint8Array(Buffer.from(JSON.parse(new TextDecoder().decode(bytes)).payload, "base64")))) };
+    };
+    const early = unsigned();
+    expect(await ops.operations.offer(early.bytes, "sync")).toMatchObject({ is: "refused", code: "from_future" });
+    expect(await ops.final(early.id)).toMatchObject({ state: "refused", code: "from_future" });
+    await ops.operations.offer(early.bytes, "sync");
+    expect(ops.answers(early.id)).toHaveLength(1);
+    // What another host is meant by is another host's to answer.
+    const other = unsigned({ host_id: "h-aaaaaaaaaaaaaaaa" });
+    expect(await ops.operations.offer(other.bytes, "sync")).toMatchObject({ is: "refused", code: "op_target_mismatch" });
+    expect(ops.answers(other.id)).toEqual([]);
+    for (let at = 0; at < 50; at += 1) await ops.operations.offer(unsigned().bytes, "sync");
+    expect(ops.desk.store.use((database) => database.all("test", "SELECT 1 FROM outbox WHERE kind = 'return'")).length).toBeLessThanOrEqual(20);
     expect(ops.desk.store.use((database) => database.all("test", "SELECT id FROM op"))).toEqual([]);
   });
 

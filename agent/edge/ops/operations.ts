@@ -7,16 +7,15 @@ import { fromUtf8 } from "../../../shared/core/bytes.ts";
 import { flatten, isFault } from "../../../shared/core/fault.ts";
 import { checkOp, type CheckedOp, opTraits, timeoutMsOf } from "../../../shared/ops/catalogue.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import type { VerifiedOp } from "../../../shared/trust/op.ts";
 import type { OpPayload } from "../../../shared/trust/payloads.ts";
 import { admit, admitAgain, type Admission, type Admitted, type Refused } from "../../core/ops/admit.ts";
 import { BORN, type Life, type LifeEvent, turn } from "../../core/ops/life.ts";
-import { begin, EMPTY_QUEUE, enter, isFull, leave, type Queue } from "../../core/ops/queue.ts";
+import { begin, EMPTY_QUEUE, enter, isFull, leave, type Queue, startsAtOnce } from "../../core/ops/queue.ts";
 import type { Desk } from "../desk.ts";
 import type { WorkerClient } from "../worker/worker-client.ts";
-import { execute, NO_GUEST_DRIVER } from "./executors.ts";
+import { execute, executors, knownAnswer, NO_GUEST_DRIVER } from "./executors.ts";
 import { type Outcome, outputBytesMaxOf } from "./executor.ts";
-import { type Carrier, type Ending, LedgerBook, LedgerMoved, type OpFacts } from "./ledger-book.ts";
+import { type Carrier, type Ending, factsOf, LedgerBook, LedgerMoved, type OpFacts } from "./ledger-book.ts";
 import { type OpRow, readOp } from "./ledger-store.ts";
 import { Offers, type Offered } from "./offers.ts";
 import { type BoxTrust, OpSite } from "./op-site.ts";
@@ -39,6 +38,8 @@ interface Entry {
   readonly idempotent: boolean;
   /** Of an unsigned op; the others' bytes are in their rows until their turn. */
   readonly bytes: Uint8Array | undefined;
+  /** Judged in the very turn in which it starts, and its row says that it runs: nothing is left to look at again. */
+  readonly ready: Ready | undefined;
   life: Life;
   /** Ends the program, or the wait for its turn. */
   readonly kill: AbortController;
@@ -57,6 +58,7 @@ export class Operations {
   readonly #site: OpSite;
   readonly #book: LedgerBook;
   readonly #offers: Offers;
+  readonly #executors = executors();
   readonly #entries = new Map<string, Entry>();
   #trust: BoxTrust | undefined;
   #queue: Queue = EMPTY_QUEUE;
@@ -177,11 +179,24 @@ export class Operations {
       else if (full) this.#book.finish(facts, 0, busy);
       return { is: "busy", opId: facts.id, isNews: full };
     }
+    // What may be done twice loses nothing when its start is in the same commit as its row; after a crash it is taken up again.
+    const startsNow = !facts.isUnsigned && !admission.exclusive && admission.idempotent && startsAtOnce(this.#queue, false);
+    const known = startsNow ? knownAnswer(admission.op, this.#world, this.#desk) : undefined;
+    if (known !== undefined) return this.#answerAtOnce(facts, admission, known);
     if (facts.isUnsigned) this.#offers.remember(facts.id);
-    else this.#book.enter(facts, fromUtf8(bytes), admission.floorMs);
+    else this.#book.enter(facts, fromUtf8(bytes), admission.floorMs, startsNow ? "starts" : "waits");
     this.#world.log.event("info", "op.admitted", { op: facts.id, kind: facts.kind, carrier });
-    this.#enqueue(facts, BORN, facts.isUnsigned ? bytes : undefined);
+    if (startsNow) this.#enqueue(facts, turn(BORN, { on: "turn", refusal: undefined }).life, { ready: readyOf(admission) });
+    else this.#enqueue(facts, BORN, facts.isUnsigned ? { bytes } : {});
     this.#drive();
+    return { is: "admitted", opId: facts.id, isNews: true };
+  }
+
+  /** The answer is all that such an op does, and nothing of it leaves before the commit that holds its row, its log entry and the answer. */
+  #answerAtOnce(facts: OpFacts, { floorMs }: Admitted, { as, fields }: Outcome): Offered {
+    this.#world.log.event("info", "op.admitted", { op: facts.id, kind: facts.kind, carrier: facts.carrier });
+    this.#book.enter(facts, "", floorMs, { as, fields });
+    this.#world.log.event("info", "op.finished", { op: facts.id, kind: facts.kind, as });
     return { is: "admitted", opId: facts.id, isNews: true };
   }
 
@@ -219,7 +234,7 @@ export class Operations {
       return;
     }
     if (row.state === "running" && next.life.at === "admitted") this.#book.change(row.id, "admitted", next.life.resumes);
-    this.#enqueue(facts, next.life, undefined);
+    this.#enqueue(facts, next.life, {});
   }
 
   #sweepScratch(held: ReadonlySet<string>): void {
@@ -231,13 +246,14 @@ export class Operations {
 
   // --- its turn ------------------------------------------------------------------------------------------------------------------
 
-  #enqueue(facts: OpFacts, life: Life, bytes: Uint8Array | undefined): void {
+  #enqueue(facts: OpFacts, life: Life, { bytes, ready }: { readonly bytes?: Uint8Array; readonly ready?: Ready }): void {
     const traits = opTraits(facts.kind);
     const entry: Entry = {
       facts,
       exclusive: traits?.exclusive ?? true,
       idempotent: traits?.idempotent ?? false,
       bytes,
+      ready,
       life,
       kill: new AbortController(),
       over: Promise.withResolvers(),
@@ -261,8 +277,8 @@ export class Operations {
     let afterwards: (() => Promise<void>) | undefined;
     try {
       if (release === undefined || entry.life.at === "over" || this.#stopping) return;
-      const ready = await this.#recheck(entry);
-      await this.#owed(() => this.#begin(entry, ready.is === "refused" ? ready.code : undefined));
+      const ready = entry.ready ?? (await this.#recheck(entry));
+      if (entry.ready === undefined) await this.#owed(() => this.#begin(entry, ready.is === "refused" ? ready.code : undefined));
       if (ready.is === "refused" || entry.life.at !== "running") return;
       afterwards = (await this.#perform(entry, ready)).afterwards;
     } finally {
@@ -329,7 +345,7 @@ export class Operations {
     let outcome: Outcome;
     output.begin();
     try {
-      outcome = await execute(op, {
+      outcome = await execute(this.#executors, op, {
         world: this.#world,
         desk: this.#desk,
         workers: this.#workers,
@@ -426,18 +442,7 @@ interface Ready {
   readonly op: CheckedOp;
 }
 
-export function factsOf({ payload, sha256, signers }: VerifiedOp, carrier: Carrier): OpFacts {
-  return {
-    id: payload.id,
-    nonce: payload.nonce,
-    sha256,
-    kind: payload.kind,
-    signers,
-    carrier,
-    expiresMs: payload.expires_at,
-    isUnsigned: signers.length === 0,
-  };
-}
+const readyOf = ({ verified, op }: Admitted): Ready => ({ is: "ready", payload: verified.payload, op });
 
 function signersOf(text: string): OpFacts["signers"] {
   const value: unknown = JSON.parse(text);

@@ -25,6 +25,7 @@ import { directoryProvider } from "./directory.ts";
 import { fileProvider } from "./file.ts";
 import { ParentDirs } from "./parent-dirs.ts";
 import type { ProviderContext } from "./provider.ts";
+import { Stages } from "./stages.ts";
 import { symlinkProvider } from "./symlink.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -41,7 +42,7 @@ afterEach(() => world.remove());
 
 function contextOf(files: Files = world.files): ProviderContext {
   const given = { ...world, files };
-  return { world: given, parents: new ParentDirs(files, world.self), accounts: new Accounts(given), treeDir: `${dir}/tree`, swept: new Set() };
+  return { world: given, parents: new ParentDirs(files, world.self), accounts: new Accounts(given), treeDir: `${dir}/tree`, stages: new Stages(given) };
 }
 
 const wantedFile = (path: string, more: Partial<FileWanted> = {}): FileWanted => ({
@@ -424,13 +425,15 @@ describe("attacks 41–44: modes, owners and names", () => {
     };
     for (const name of ["a", "b"]) await fileProvider.apply(contextOf(watching), writing(`${dir}/${name}`));
     expect(new Set(staged).size).toBe(2);
-    for (const name of staged) expect(name).toMatch(/^\.felhom-staged-[0-9a-f]{24}$/);
+    for (const name of staged) expect(name).toMatch(/^\.felhom-staged-[0-9a-f]{8}-\d+-\d+-[0-9a-f]{24}$/);
     expect(readdirSync(dir).sort()).toEqual(["a", "b"]);
   });
 
   test("a failed write leaves the old file and no stage; what a kill left is swept by the next write", async () => {
     writeFileSync(`${dir}/motd`, "old");
-    writeFileSync(`${dir}/.felhom-staged-${"0".repeat(24)}`, "left by a kill");
+    const mine = new Stages(world).name().split("-").slice(0, 3).join("-");
+    // Of a process that is none any more.
+    writeFileSync(`${dir}/${mine}-999999999-1-${"0".repeat(24)}`, "left by a kill");
     const failing: Files = {
       ...world.files,
       rename() {

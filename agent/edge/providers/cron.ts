@@ -44,7 +44,7 @@ function write(context: ProviderContext, path: string, text: string): void {
     throw new Fault("file_missing", "Cannot write a cron job: /etc/cron.d is not there", { remedy: "Add a package resource for cron" });
   const bytes = utf8(text);
   if (fromUtf8(bytes) !== text || text.includes("\0")) throw new Fault("bad_request", `Cannot write ${path}: it is not plain text`);
-  writeFile(world, "cron.write", parents.place("cron.write", path, NOBODY_ELSE), bytesContent(bytes), { mode: CRON_MODE, uid: 0, gid: 0 }, context.swept);
+  writeFile(world, "cron.write", parents.place("cron.write", path, NOBODY_ELSE), bytesContent(bytes), { mode: CRON_MODE, uid: 0, gid: 0 }, context.stages);
 }
 
 function remove(context: ProviderContext, path: string): void {

@@ -5,7 +5,7 @@ import { BACKUP_SUFFIX, trustOf } from "./file.ts";
 import { observeEach } from "./observing.ts";
 import type { Place, Trust } from "./parent-dirs.ts";
 import type { Provider, ProviderContext } from "./provider.ts";
-import { isStagedName } from "./write-file.ts";
+import { isStagedName } from "./stages.ts";
 
 type Make = Extract<DirectoryStep, { do: "directory.make" }>;
 type Attribute = Extract<DirectoryStep, { do: "directory.attributes" }>;

@@ -117,7 +117,7 @@ function write(context: ProviderContext, step: Write): void {
     gid: step.group === undefined ? (kept?.gid ?? world.self.gid) : accounts.gidOf(step.group),
   };
   if (step.backup && kept !== undefined) backup(context, place, kept);
-  withContent(context, step.content, (content) => writeFile(world, "file.write", place, content, attributes, context.swept));
+  withContent(context, step.content, (content) => writeFile(world, "file.write", place, content, attributes, context.stages));
 }
 
 function withContent(context: ProviderContext, content: FileContent, use: (content: Content) => void): void {
@@ -146,7 +146,7 @@ function backup(context: ProviderContext, place: Place, old: FileStat): void {
       beside,
       streamContent(handle, size),
       { mode: mode & ~SET_ID_BITS, uid: uid ?? old.uid, gid: gid ?? old.gid },
-      context.swept,
+      context.stages,
     );
   } finally {
     handle.close();
@@ -170,7 +170,7 @@ function setAttributes(context: ProviderContext, step: Attribute): void {
       // Another name of the same file may be somebody's plant: a hard link to /etc/shadow is not to be opened to the world. Where
       // only root can make links it is root's own: there the file is cut loose. Elsewhere even a copy would give its bytes away.
       if (!place.isPrivate) throw new Fault("file_unsafe", `Cannot change ${step.path}: it is a hard link in a directory that others may write`);
-      writeFile(world, "file.attributes", place, streamContent(handle, stat.size), wanted, context.swept);
+      writeFile(world, "file.attributes", place, streamContent(handle, stat.size), wanted, context.stages);
       return;
     }
     if (wanted.uid !== stat.uid || wanted.gid !== stat.gid) handle.chown(wanted.uid, wanted.gid);

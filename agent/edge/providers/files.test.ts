@@ -7,6 +7,7 @@ import { chooseProviders, type Providers } from "../converge/providers.ts";
 import { Accounts } from "./accounts.ts";
 import { ParentDirs } from "./parent-dirs.ts";
 import type { ProviderContext } from "./provider.ts";
+import { Stages } from "./stages.ts";
 
 const isRoot = process.getuid?.() === 0;
 let world: TestWorld;
@@ -22,7 +23,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 function contextOf(): ProviderContext {
-  return { world, parents: new ParentDirs(world.files, world.self), accounts: new Accounts(world), treeDir: `${dir}/tree`, swept: new Set() };
+  return { world, parents: new ParentDirs(world.files, world.self), accounts: new Accounts(world), treeDir: `${dir}/tree`, stages: new Stages(world) };
 }
 
 async function stepsFor<T extends ResourceType>(type: T, wanted: WantedOf<T>): Promise<readonly StepOf<T>[]> {

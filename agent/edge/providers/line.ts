@@ -54,5 +54,5 @@ function edit(context: ProviderContext, step: Edit): void {
   const after = editedText(before, step.edit);
   if (stat !== undefined && after === before) return;
   const attributes = stat === undefined ? { mode: NEW_FILE_MODE, uid: world.self.uid, gid: world.self.gid } : { mode: stat.mode, uid: stat.uid, gid: stat.gid };
-  writeFile(world, "line.edit", place, bytesContent(utf8(after)), attributes, context.swept);
+  writeFile(world, "line.edit", place, bytesContent(utf8(after)), attributes, context.stages);
 }

@@ -10,6 +10,7 @@ import { groupProvider } from "./group.ts";
 import { packageProvider } from "./package.ts";
 import { ParentDirs } from "./parent-dirs.ts";
 import type { ProviderContext } from "./provider.ts";
+import { Stages } from "./stages.ts";
 import { systemdProvider } from "./service-systemd.ts";
 import { userProvider } from "./user.ts";
 
@@ -38,7 +39,7 @@ function contextOf(answer: (argv: readonly string[], nth: number) => Answer): Pr
   };
   const files: Files = { ...base.files, read: (op, path, options) => (FILES[path] === undefined ? base.files.read(op, path, options) : utf8(FILES[path])) };
   const world = { ...base, files, exec: { ...base.exec, run } };
-  return { world, parents: new ParentDirs(files, base.self), accounts: new Accounts(world), treeDir: base.dir, swept: new Set() };
+  return { world, parents: new ParentDirs(files, base.self), accounts: new Accounts(world), treeDir: base.dir, stages: new Stages(world) };
 }
 const argvs = (): readonly string[] => asked.map(({ argv }) => argv.join(" "));
 const failure = async (work: Promise<unknown>): Promise<string> =>

@@ -3,7 +3,7 @@ import type { World } from "../../../shared/ports/world.ts";
 import type { AnyStep } from "../../../shared/states/resources/kind.ts";
 import type { Accounts } from "./accounts.ts";
 import type { ParentDirs } from "./parent-dirs.ts";
-import type { SweptDirs } from "./write-file.ts";
+import type { Stages } from "./stages.ts";
 
 /**
  * What a provider works with in one run. `parents` is renewed by the executor after each step that may move directories;
@@ -15,7 +15,7 @@ export interface ProviderContext {
   readonly accounts: Accounts;
   /** The verified fleet tree that `source` names files of. */
   readonly treeDir: string;
-  readonly swept: SweptDirs;
+  readonly stages: Stages;
 }
 
 /** What was seen, or why nothing could be seen. An error is never an absence. */

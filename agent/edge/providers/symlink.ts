@@ -3,7 +3,6 @@ import type { SymlinkObserved, SymlinkParams, SymlinkStep } from "../../../share
 import { observeEach } from "./observing.ts";
 import { NOBODY_ELSE } from "./parent-dirs.ts";
 import type { Provider, ProviderContext } from "./provider.ts";
-import { stagedName } from "./write-file.ts";
 
 /** Symbolic links, made under a staged name and renamed into place: there is no moment without a link. */
 export const symlinkProvider: Provider<SymlinkParams, SymlinkObserved, SymlinkStep> = {
@@ -39,7 +38,7 @@ function make(context: ProviderContext, path: string, target: string): void {
   const there = world.files.stat("symlink.make", place.at);
   if (there?.kind === "directory" || there?.kind === "other")
     throw new Fault("file_not_regular", `Cannot link ${path}: a directory, device, pipe or socket is in its place`);
-  const staged = `${place.dir.path}/${stagedName(world)}`;
+  const staged = `${place.dir.path}/${context.stages.name()}`;
   world.files.symlink("symlink.make", target, staged);
   try {
     world.files.rename("symlink.make", staged, place.at);

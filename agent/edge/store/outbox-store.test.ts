@@ -4,7 +4,7 @@ import { testWorld, type TestWorld } from "../../../shared/sim/test-world.ts";
 import type { OutboxKind } from "../../core/outbox/outbox.ts";
 import { AgentStore } from "./agent-store.ts";
 import { readCounter, writeCounter } from "./counters.ts";
-import { acknowledge, enqueue, park, takeBatch, unsentRows } from "./outbox-store.ts";
+import { acknowledge, enqueue, park, spendNumbers, takeBatch, unsentRows } from "./outbox-store.ts";
 
 let world: TestWorld;
 let store: AgentStore;
@@ -47,6 +47,17 @@ describe("the outbox", () => {
     expect(batch()).toEqual([2, 3]);
   });
 
+  test("numbers may be spent with the row; never where nobody knows yet how far the hub has counted", () => {
+    const sent = () => store.use((database) => readCounter(database, "sent_seq"));
+    add("return", 1);
+    store.use(spendNumbers);
+    expect(sent()).toBe(0);
+    expect(ack(40)).toEqual({ shiftBy: 40, pruned: 0 });
+    store.use(spendNumbers);
+    expect([sent(), batch()]).toEqual([41, [41]]);
+    expect(ack(41)).toEqual({ shiftBy: 0, pruned: 1 });
+  });
+
   test("facts are a state: unsent older ones make way, sent ones do not", () => {
     add("facts", 1);
     expect(add("facts", 2).seq).toBe(2);
@@ -62,6 +73,26 @@ describe("the outbox", () => {
     expect(kinds).toEqual([{ kind: "return", rows: 20 }]);
     expect(store.use((database) => readCounter(database, "dropped_rows"))).toBe(10);
     expect(add("event", "late", 1_000)).toMatchObject({ seq: undefined });
+  });
+
+  test("a result of an op waits for no count of all rows while the file itself is small enough", () => {
+    const counted = (bytesMax: number): boolean =>
+      store.use((database) => {
+        const asked: string[] = [];
+        const spy = new Proxy(database, {
+          get: (target, name) => {
+            const value: unknown = Reflect.get(target, name, target);
+            if (typeof value !== "function") return value;
+            return (...words: readonly unknown[]): unknown => {
+              asked.push(String(words[0]));
+              return value.apply(target, words);
+            };
+          },
+        });
+        expect(enqueue(spy, { kind: "return", body: 1 }, { bytesMax, nowMs: 0 }).seq).toBeGreaterThan(0);
+        return asked.includes("outbox.use");
+      });
+    expect([counted(1_000_000), counted(1_000)]).toEqual([false, true]);
   });
 
   test("a row that was set aside is kept and not sent", () => {

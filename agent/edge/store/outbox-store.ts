@@ -1,7 +1,7 @@
 /** The outbox table. Bounds and order are decided in core/outbox; this does what it says. */
 import type { Database } from "../../../shared/ports/databases.ts";
 import { utf8 } from "../../../shared/core/bytes.ts";
-import { fits, makeRoom, type OutboxKind, type OutboxUse, pickBatch, settleAck } from "../../core/outbox/outbox.ts";
+import { fits, isKept, makeRoom, type OutboxKind, type OutboxUse, pickBatch, settleAck } from "../../core/outbox/outbox.ts";
 import { readCounter, writeCounter } from "./counters.ts";
 
 export interface QueuedRow {
@@ -35,10 +35,7 @@ export function enqueueWithin(database: Database, row: NewRow, limit: OutboxLimi
   const incoming = { kind: row.kind, bytes: utf8(body).byteLength };
   // Facts are a state, not a history: only the newest is worth sending.
   if (row.kind === "facts") database.run("outbox.supersede", "DELETE FROM outbox WHERE kind = 'facts' AND seq > ?", readCounter(database, "sent_seq"));
-  let dropped = 0;
-  for (const { drop, bytes } of makeRoom(outboxUse(database), incoming, limit.bytesMax)) dropped += dropOldest(database, drop, bytes);
-  const enters = fits(outboxUse(database), incoming, limit.bytesMax);
-  if (!enters) dropped += 1;
+  const { enters, dropped } = roomFor(database, incoming, limit.bytesMax);
   if (dropped > 0) writeCounter(database, "dropped_rows", readCounter(database, "dropped_rows") + dropped);
   if (!enters) return { seq: undefined, dropped };
   const seq = Math.max(1, readCounter(database, "next_seq"));
@@ -53,6 +50,24 @@ export function enqueueWithin(database: Database, row: NewRow, limit: OutboxLimi
   );
   writeCounter(database, "next_seq", seq + 1);
   return { seq, dropped };
+}
+
+type Incoming = { readonly kind: OutboxKind; readonly bytes: number };
+
+/** A result of an op waits for no count of all rows: while the whole file is smaller than what they may fill, there is room. */
+function roomFor(database: Database, incoming: Incoming, bytesMax: number): { readonly enters: boolean; readonly dropped: number } {
+  if (isKept(incoming.kind) && fileBytes(database) + incoming.bytes <= bytesMax) return { enters: true, dropped: 0 };
+  let dropped = 0;
+  for (const { drop, bytes } of makeRoom(outboxUse(database), incoming, bytesMax)) dropped += dropOldest(database, drop, bytes);
+  const enters = fits(outboxUse(database), incoming, bytesMax);
+  return { enters, dropped: enters ? dropped : dropped + 1 };
+}
+
+function fileBytes(database: Database): number {
+  return (
+    database.get<{ bytes: number }>("outbox.file", "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")?.bytes ??
+    Number.POSITIVE_INFINITY
+  );
 }
 
 export function outboxUse(database: Database): readonly OutboxUse[] {
@@ -99,6 +114,15 @@ export function takeBatch(database: Database, bytesMax: number, rowsMax: number)
   const last = picked.at(-1);
   if (last !== undefined && last.seq > readCounter(database, "sent_seq")) writeCounter(database, "sent_seq", last.seq);
   return picked;
+}
+
+/**
+ * The promise of `takeBatch` in the commit that queues what leaves at once, instead of in one of its own. Not in a database that does not
+ * know yet where the hub's count stands: its rows may have to move above it first.
+ */
+export function spendNumbers(database: Database): void {
+  const last = Math.max(1, readCounter(database, "next_seq")) - 1;
+  if (readCounter(database, "counted") === 1 && last > readCounter(database, "sent_seq")) writeCounter(database, "sent_seq", last);
 }
 
 /** Removes what the hub holds; renumbers what it would take for duplicates. Says how far rows moved. */

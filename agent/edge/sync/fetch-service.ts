@@ -79,12 +79,13 @@ class Fetcher {
   /** One attempt at all that is missing. How long to wait before the next; 0 when the candidate is settled. */
   async #bring(candidate: number, stop: AbortSignal): Promise<number> {
     try {
-      const missing = this.#desk.held?.missing ?? [];
+      const { missing = [], bundle: before = 0 } = this.#desk.held ?? {};
       await this.#fetchAll(missing, stop);
       const { held, staged, refused } = await this.#workers.ask({ op: "stage", settings: this.#desk.workerSettings() }, stop);
       this.#desk.held = held;
       this.#desk.refused(refused);
-      if (staged) {
+      // Or another has staged it: the worker of an agent that was killed lives on for a moment.
+      if (staged || held.bundle > before) {
         this.#failures = 0;
         this.#trouble = undefined;
         this.#countRepair(candidate);

@@ -22,6 +22,8 @@ export interface HubRequest<T> {
   readonly timeoutMs: number;
   readonly replyBytesMax: number;
   readonly stop: AbortSignal;
+  /** See `NetRequest`: only for what may come twice. */
+  readonly keep?: boolean;
 }
 
 /** Throws the `net_…` faults of the port, and `net_unreachable` for a 2xx that is not what a hub says: some box in between answered. */
@@ -60,6 +62,7 @@ function toNet<T>(request: HubRequest<T>): NetRequest {
     replyBytesMax: request.replyBytesMax,
     ...(request.pins.length === 0 ? {} : { pins: request.pins }),
     stop: request.stop,
+    keep: request.keep === true,
   };
 }
 

@@ -30,6 +30,8 @@ export function linkService(world: World, desk: Desk, workers: WorkerClient, ops
   return { name: "link", start: (stop) => Promise.resolve({ done: link.run(stop) }), health: () => link.health(), metrics: () => link.metrics() };
 }
 
+const ANNOUNCE_AGAIN_MS = 86_400_000;
+
 class LinkRunner {
   readonly #world: World;
   readonly #desk: Desk;
@@ -41,6 +43,11 @@ class LinkRunner {
   #cut: AbortController | undefined;
   #documents: SyncReply | undefined;
   #lastSeqs: readonly number[] = [];
+  /** The hub asked for a pause after the last sync. */
+  #isPaced = false;
+  #echo = "";
+  /** When the hub was last told what waits for a signature. */
+  #announcedMonoMs: number | undefined;
   #syncs = 0;
   #failures = 0;
 
@@ -131,8 +138,19 @@ class LinkRunner {
     this.#publish(this.#state, state);
     this.#state = state;
     let next: LinkEvent = { on: "due", unsent: false };
-    for (const effect of effects) next = (await this.#perform(effect, stop)) ?? next;
+    for (const effect of effects) next = (await this.#tried(effect, stop)) ?? next;
     return next;
+  }
+
+  /** A full disk ends nothing here: what could not be written down is tried again after the back-off. */
+  async #tried(effect: LinkEffect, stop: AbortSignal): Promise<LinkEvent | undefined> {
+    try {
+      return await this.#perform(effect, stop);
+    } catch (error) {
+      if (!isFault(error, "db_full")) throw error;
+      this.#world.log.event("error", "link.disk_full", {}, error);
+      return { on: "failed", code: error.code };
+    }
   }
 
   async #perform(effect: LinkEffect, stop: AbortSignal): Promise<LinkEvent | undefined> {
@@ -164,7 +182,7 @@ class LinkRunner {
     const isUncounted = this.#desk.store.use((database) => readCounter(database, "counted")) === 0;
     const waitMs = effect.hold && !isUncounted ? this.#desk.settings.syncWaitMs : 0;
     const parts = this.#parts(membership, isUncounted ? { ...effect, rowsMax: 0 } : effect, waitMs);
-    const message = this.#desk.store.use((database) => syncMessage(database, parts));
+    const message = this.#message(parts);
     this.#lastSeqs = message.seqs;
     this.#cut = new AbortController();
     const end = (): void => this.#cut?.abort();
@@ -183,18 +201,33 @@ class LinkRunner {
         timeoutMs: waitMs + REQUEST_TIMEOUT_MS,
         replyBytesMax: SYNC_REPLY_BYTES_MAX,
         stop: this.#cut.signal,
+        // Rows have numbers, so a sync may come twice. Where the hub sets a pace, no connection outlives its use.
+        keep: !this.#isPaced,
       });
       if (answer.is === "ok") return this.#replied(answer.value, message, this.#world.clock.monoMs() - startedMs);
+      if (parts.natsWanted) this.#desk.nats.unanswered();
       this.#failures += 1;
       return { on: "answered", status: answer.status, code: answer.code, retryAfterMs: answer.retryAfterMs, rows: message.seqs.length };
     } catch (error) {
+      if (parts.natsWanted) this.#desk.nats.unanswered();
       if (this.#cut.signal.aborted) return { on: "cut" };
-      if (!isFault(error)) throw error;
+      if (!isFault(error) || error.code === "disk_failed" || error.code === "db_full") throw error;
       this.#failures += 1;
       return { on: "failed", code: error.code };
     } finally {
       stop.removeEventListener("abort", end);
       this.#cut = undefined;
+    }
+  }
+
+  /** Rows leave when it is on disk that their numbers are spent. While the disk is full they stay, and the sync goes without them: the hub sees this box. */
+  #message(parts: Parameters<typeof syncMessage>[1]): SyncMessage {
+    try {
+      return this.#desk.store.use((database) => syncMessage(database, parts));
+    } catch (error) {
+      if (!isFault(error, "db_full") || parts.rowsMax === 0) throw error;
+      this.#world.log.event("error", "link.disk_full", {}, error);
+      return { ...this.#desk.store.use((database) => syncMessage(database, { ...parts, rowsMax: 0 })), isWithoutRows: true };
     }
   }
 
@@ -212,18 +245,22 @@ class LinkRunner {
       offer: effect.offer,
       ledgerGeneration: this.#ops.generation(),
       natsWanted: desk.nats.asks(this.#world.clock.monoMs()),
+      echo: this.#echo,
     };
   }
 
   #replied(reply: SyncReply, message: SyncMessage, tookMs: number): LinkEvent {
     const { store } = this.#desk;
     this.#syncs += 1;
+    this.#isPaced = reply.next_ms > 0;
+    this.#echo = reply.echo ?? this.#echo;
     const { shiftBy } = store.use((database) => acknowledge(database, reply.acked_seq));
+    this.#desk.isCounted = true;
     if (shiftBy > 0) {
       this.#world.log.event("warn", "outbox.renumbered", { by: shiftBy });
       this.#desk.event("outbox.renumbered", { by: shiftBy });
     }
-    if (reply.nats !== undefined) this.#desk.nats.take(reply.nats, this.#world.clock.monoMs(), this.#world.clock.wallMs());
+    if (reply.nats !== undefined) this.#desk.nats.take(reply.nats, this.#world);
     const before = this.#state;
     if (before !== undefined && reply.hub_epoch > before.hubEpoch) store.use((database) => writeCounter(database, "hub_epoch", reply.hub_epoch));
     if (before !== undefined && store.use((database) => readCounter(database, "url_at")) !== before.urlAt)
@@ -231,6 +268,7 @@ class LinkRunner {
     const hasDocuments = (reply.roots?.length ?? 0) > 0 || reply.host_cert !== undefined || reply.bundle !== undefined || reply.spec !== undefined;
     const hasOps = (reply.ops?.length ?? 0) > 0 || (reply.cancelled?.length ?? 0) > 0 || (reply.ledger_generation ?? 0) > this.#ops.generation();
     this.#documents = hasDocuments || hasOps ? reply : undefined;
+    if (reply.spec === undefined) this.#announceAwaiting();
     const lastSeq = message.seqs.at(-1);
     const facts: ReplyFacts = {
       hubEpoch: reply.hub_epoch,
@@ -239,7 +277,7 @@ class LinkRunner {
       hasDocuments: hasDocuments || hasOps,
       wantsOffer: reply.want_offer === true,
       unsent: store.use(unsentRows) > 0,
-      ignoredRows: lastSeq !== undefined && reply.acked_seq < (message.seqs[0] ?? 0),
+      ignoredRows: message.isWithoutRows === true || (lastSeq !== undefined && reply.acked_seq < (message.seqs[0] ?? 0)),
       tookMs,
     };
     return { on: "replied", reply: facts };
@@ -296,12 +334,19 @@ class LinkRunner {
 
   #announceSpec(): void {
     this.#world.log.event("info", "spec.taken", { generation: this.#desk.held?.spec?.generation ?? 0 });
-    const awaiting = this.#desk.held?.awaiting;
-    // The hub makes a draft of it; what is signed in the end is compared here, letter by letter.
-    if (awaiting !== undefined)
-      this.#desk.event("spec.awaiting_signature", { generation: awaiting.generation, fields: JSON.stringify(awaiting.fields).slice(0, 2_048) });
+    this.#announcedMonoMs = undefined;
+    this.#announceAwaiting();
     this.#desk.want("spec");
     this.#desk.fetch.ring();
+  }
+
+  /** The hub makes a draft of it; what is signed in the end is compared here, letter by letter. Said again each day, for drafts expire. */
+  #announceAwaiting(): void {
+    const awaiting = this.#desk.held?.awaiting;
+    const monoMs = this.#world.clock.monoMs();
+    if (awaiting === undefined || monoMs - (this.#announcedMonoMs ?? Number.NEGATIVE_INFINITY) < ANNOUNCE_AGAIN_MS) return;
+    this.#announcedMonoMs = monoMs;
+    this.#desk.event("spec.awaiting_signature", { generation: awaiting.generation, fields: JSON.stringify(awaiting.fields).slice(0, 2_048) });
   }
 
   #park(): void {
@@ -329,6 +374,7 @@ class LinkRunner {
     const monoMs = this.#world.clock.monoMs();
     const url = this.#membership?.urls[now.urlAt];
     if (now.standing.is === "connected") this.#desk.url = url;
+    if (now.standing.is === "revoked") this.#desk.nats.revoked();
     const since = now.standing.is === before.standing.is ? this.#desk.link.sinceMs : wallMs;
     const lastSyncMs = now.lastOkMs !== before.lastOkMs ? wallMs : this.#desk.link.lastSyncMs;
     const status: LinkStatus = {

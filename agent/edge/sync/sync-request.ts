@@ -20,11 +20,15 @@ export interface SyncParts {
   /** Of the ledger of ops; 0 when there is none. */
   readonly ledgerGeneration: number;
   readonly natsWanted: boolean;
+  /** What the hub last gave to this process to say again; empty before. */
+  readonly echo: string;
 }
 
 export interface SyncMessage {
   readonly request: SyncRequest;
   readonly seqs: readonly number[];
+  /** There are rows, and none could be taken along. */
+  readonly isWithoutRows?: boolean;
 }
 
 /** Builds one sync. A manifest that is verified and waits for its files counts as held: the hub need not send it again. */
@@ -41,6 +45,7 @@ export function syncMessage(database: Database, parts: SyncParts): SyncMessage {
     agent_version: parts.version,
     have: { root: held?.root ?? 0, cert: held?.cert ?? 0, bundle: Math.max(held?.bundle ?? 0, held?.candidate ?? 0), spec: held?.spec?.generation ?? 0 },
     hub_epoch: parts.hubEpoch,
+    echo: parts.echo,
     wait_ms: parts.waitMs,
     outbox: items,
     ...(parts.ledgerGeneration === 0 ? {} : { ledger: { generation: parts.ledgerGeneration } }),

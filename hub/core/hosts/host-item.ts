@@ -43,6 +43,7 @@ export function hostItemOf(facts: HostFacts): HostItem {
     spec_generation: spec.generation,
     mode: spec.mode,
     paused_until: spec.paused_until ?? null,
+    ...(report?.clock_off_ms === undefined ? {} : { clock_off_ms: report.clock_off_ms }),
     note: noteOf(facts)?.slice(0, NOTE_CHARS_MAX) ?? null,
     created_at: facts.createdAt,
   };

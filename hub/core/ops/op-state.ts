@@ -5,6 +5,9 @@
 import { unreachable } from "../../../shared/core/assert.ts";
 import type { OpState } from "../../../shared/protocol/api/ops.ts";
 
+/** Ops that are not over, in all: a flood of them is refused before it reaches a box. */
+export const OPEN_OPS_MAX = 10_000;
+
 export interface Collecting {
   readonly at: "draft" | "pending";
   readonly expiresAtMs: number;

@@ -12,6 +12,8 @@ export interface ReportSummary {
   readonly counts: Report["counts"];
   readonly refused: { readonly bundle: number; readonly code: string; readonly because: string } | null;
   readonly created_at: number;
+  /** How far the box's clock was from the hub's, where that was far (hub/core/hosts/clock-off.ts). */
+  readonly clock_off_ms?: number;
 }
 
 export type Condition = "ok" | "drifted" | "failed" | "degraded";

@@ -207,7 +207,8 @@ test("a restore never touches a directory with something in it, and a backup nev
   await furnished(hub);
   using out = testWorld();
   await writeBackup(hub.world, { dataDir: hub.world.dir, to: `${out.dir}/b` });
-  expect(await codeOf(writeBackup(hub.world, { dataDir: hub.world.dir, to: `${out.dir}/b` }))).toBe("file_exists");
+  const over: unknown = await writeBackup(hub.world, { dataDir: hub.world.dir, to: `${out.dir}/b` }).catch((error: unknown) => error);
+  expect(over).toMatchObject({ code: "file_exists", remedy: expect.stringContaining("Name a path where nothing is yet") });
   expect(await codeOf(restoreBackup(hub.world, { from: `${out.dir}/b`, dataDir: hub.world.dir }))).toBe("conflict");
   out.files.makeDir("test", `${out.dir}/empty`, 0o755);
   expect(await codeOf(restoreBackup(hub.world, { from: `${out.dir}/b`, dataDir: `${out.dir}/empty` }))).toBe("done");

@@ -29,7 +29,10 @@ export interface BackupAsk {
 /** Throws `file_exists` when something is at `to`, `backup_damaged` when what was copied is not whole. Nothing is at `to` then. */
 export async function writeBackup(world: World, { dataDir, to }: BackupAsk): Promise<BackupManifest> {
   const { files } = world;
-  if (files.stat("backup.to", to) !== undefined) throw new Fault("file_exists", `Cannot back up to ${to}: something is there already`);
+  if (files.stat("backup.to", to) !== undefined)
+    throw new Fault("file_exists", `Cannot back up to ${to}: something is there already`, {
+      remedy: "Name a path where nothing is yet, or move the older backup away.",
+    });
   if (files.stat("backup.from", databasePath(dataDir)) === undefined)
     throw new Fault("file_missing", `Cannot back up ${dataDir}: there is no hub's database in it`, { remedy: "Name the hub's data directory: --data-dir DIR" });
   const partial = `${to}.partial-${hex(world.crypto.randomBytes(4))}`;

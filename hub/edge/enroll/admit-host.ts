@@ -41,5 +41,6 @@ export function admitHost(hub: Hub, tx: Tx, { identity, proof, credentialSha256 
   insertHostCredential(tx.db, { sha256: credentialSha256, host_id: identity.hostId, created_at: nowMs });
   const row = findHost(tx.db, identity.hostId);
   if (row === undefined) throw new Error("Broken invariant: a host that was put is there");
-  tx.afterCommit(() => hub.hosts.putCredential(credentialSha256, hub.hosts.put(startOf(row, hub.world.clock.monoMs())), false));
+  // A host that was here before keeps how far its outbox is.
+  tx.afterCommit(() => hub.hosts.putCredential(credentialSha256, hub.hosts.put(startOf(row, 0, hub.world.clock.monoMs())), false));
 }

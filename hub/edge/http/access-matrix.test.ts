@@ -58,6 +58,7 @@ const ROWS: Readonly<Record<string, Least>> = {
   "POST /api/v1/ops/drafts": "operator",
   "POST /api/v1/ops/{op_id}/signatures": "operator",
   "POST /api/v1/ops/{op_id}/cancel": "operator",
+  "POST /api/v1/returns": "operator",
   "GET /api/v1/events": "viewer",
   "GET /api/v1/events/stream": "viewer",
   "GET /api/v1/audit": "operator",

@@ -11,8 +11,8 @@ import { HOST_MESSAGE_BYTES_MAX, HOST_SUBSCRIPTIONS_MAX, hostPermissions, hubPer
 import { orRefuse } from "../trust/refused.ts";
 import type { NatsKeys } from "./keys.ts";
 
-/** A revoked host keeps what it was given until then; the server ends the connection by itself. Renewed at half its life. */
-export const HOST_LIFETIME_MS = 24 * 3_600_000;
+/** As the setting has it by default. A revoked host keeps what it was given until then; the server ends the connection by itself. */
+export const HOST_LIFETIME_MS = 3_600_000;
 const HUB_LIFETIME_MS = 24 * 3_600_000;
 
 export interface Issued extends BusCredentials {

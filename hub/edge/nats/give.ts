@@ -17,9 +17,14 @@ export async function natsGift(hub: Hub, entry: HostEntry): Promise<string | und
   const { nats } = hostSpec.parse(JSON.parse(host.spec));
   const urls = nats === undefined ? [] : (nats.urls ?? settings.nats.urls);
   if (urls.length === 0) return undefined;
-  const issued = issueForHost(world, natsKeys(world, settings.dataDir), { fleetId, hostId: entry.hostId });
+  const issued = issueForHost(world, natsKeys(world, settings.dataDir), { fleetId, hostId: entry.hostId }, settings.nats.tokenMs);
   const caPem = natsCaPem(world, settings.dataDir, settings.nats.caPath);
   const sealed = await sealForHost(world, host.box_key, { ...issued, ...(caPem === undefined ? {} : { caPem }) });
-  const gift: NonNullable<SyncReply["nats"]> = { urls: [...urls], sealed_credentials: sealed, expires_at: issued.expiresAtMs };
+  const gift: NonNullable<SyncReply["nats"]> = {
+    urls: [...urls],
+    sealed_credentials: sealed,
+    expires_at: issued.expiresAtMs,
+    lifetime_ms: settings.nats.tokenMs,
+  };
   return JSON.stringify(gift);
 }

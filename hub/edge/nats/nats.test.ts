@@ -367,7 +367,12 @@ describe("credentials", () => {
     await box.sync();
     expect(await give(box)).toBeUndefined();
     expect((await edit(box, { mode: "enforce", nats: {} }, 1)).status).toBe(200);
-    expect(await give(box)).toMatchObject({ urls: [URL], sealed_credentials: expect.any(String), expires_at: hub.world.clock.wallMs() + 24 * 3_600_000 });
+    expect(await give(box)).toMatchObject({
+      urls: [URL],
+      sealed_credentials: expect.any(String),
+      expires_at: hub.world.clock.wallMs() + 3_600_000,
+      lifetime_ms: 3_600_000,
+    });
     await edit(box, { mode: "enforce", nats: { urls: ["tls://elsewhere.example.org:4222"] } }, 2);
     expect((await give(box)).urls).toEqual(["tls://elsewhere.example.org:4222"]);
     await edit(box, { mode: "enforce" }, 3);

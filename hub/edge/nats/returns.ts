@@ -9,8 +9,8 @@ import { hostOfSubject } from "../../../shared/protocol/nats-subjects.ts";
 import { parseEnvelope } from "../../../shared/trust/envelope.ts";
 import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
 import type { Hub } from "../hub.ts";
-import { type ReadReturn, readReturn, storeReturn } from "../ops/take-return.ts";
-import { findHost, type HostRow } from "../store/hosts.ts";
+import { type ReadReturn, readReturnAside, storeReturn } from "../ops/take-return.ts";
+import { findSender, type Sender } from "../store/hosts.ts";
 import { DEFER_ALL_ABOVE, identityOf } from "../sync/outbox.ts";
 
 const BATCH_MAX = 500;
@@ -48,20 +48,22 @@ export async function takeReturns(hub: Hub, consumer: Consumer, counts: TakenCou
 }
 
 async function readAll(hub: Hub, deliveries: readonly Delivery[]): Promise<readonly Record[]> {
-  const known = new Map<string, { readonly host: HostRow; readonly identity: HostIdentity | undefined } | undefined>();
+  const known = new Map<string, { readonly host: Sender; readonly identity: HostIdentity | undefined } | undefined>();
   await hub.store.read((db) => {
     for (const { subject } of deliveries) {
       const hostId = hostOfSubject(subject);
       if (hostId === undefined || known.has(hostId)) continue;
-      const host = findHost(db, hostId);
+      const host = findSender(db, hostId);
       known.set(hostId, host === undefined || host.state === "revoked" ? undefined : { host, identity: identityOf(hub, host) });
     }
   });
-  return deliveries.flatMap(({ subject, body }): readonly Record[] => {
+  const records = deliveries.map(async ({ subject, body }): Promise<Record | undefined> => {
     const sender = known.get(hostOfSubject(subject) ?? "");
     const message = sender === undefined ? undefined : decodeNatsReturn(body);
     const envelope = message === undefined ? undefined : parseEnvelope(message.envelope);
-    if (sender === undefined || envelope?.ok !== true) return [];
-    return [{ hostId: sender.host.host_id, name: sender.host.name, read: readReturn(envelope.value, sender.identity) }];
+    if (sender === undefined || envelope?.ok !== true) return undefined;
+    const read = await readReturnAside(hub.world.crypto, envelope.value, sender.identity);
+    return { hostId: sender.host.host_id, name: sender.host.name, read };
   });
+  return (await Promise.all(records)).filter((record) => record !== undefined);
 }

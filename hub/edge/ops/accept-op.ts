@@ -4,7 +4,7 @@
  * box looks at everything again.
  */
 import { type Job, type JobEvent, newJob, type Plan } from "../../core/ops/job.ts";
-import { turnTarget } from "../../core/ops/target-state.ts";
+import { isOpenTarget, type Target, turnTarget } from "../../core/ops/target-state.ts";
 import { placeHosts } from "../../core/ops/pacing.ts";
 import { opTraits, timeoutMsOf } from "../../../shared/ops/catalogue.ts";
 import { checkAim } from "../../../shared/ops/op-target.ts";
@@ -20,7 +20,7 @@ import { parseEnvelope } from "../../../shared/trust/envelope.ts";
 import type { Hub } from "../hub.ts";
 import { appendEvent } from "../store/events.ts";
 import { finalReturns } from "../store/op-returns.ts";
-import { insertTargets, type NewTarget, storeTarget } from "../store/op-targets.ts";
+import { insertTargets, storeTarget } from "../store/op-targets.ts";
 import { jobOf, type OpRow, openOpsAimedAlike, opBySeq, storeAcceptance, storeJob } from "../store/ops.ts";
 import type { Tx } from "../store/store.ts";
 import { eventOf } from "./take-return.ts";
@@ -78,7 +78,7 @@ function judgeTimes({ payload }: DraftedOp, nowMs: number): Verdict<undefined> {
 
 export const isEnough = ({ standing, isUnsigned: free }: IncomingOp): boolean => free || standing.signers.length >= standing.threshold;
 
-export const targetKeyOf = ({ payload }: DraftedOp): string => sha256Hex(utf8(JSON.stringify(payload.target)));
+export const targetKeyOf = ({ payload }: { readonly payload: Pick<DraftedOp["payload"], "target"> }): string => sha256Hex(utf8(JSON.stringify(payload.target)));
 
 export function planOf(draft: DraftedOp, pacing: Pacing | undefined, placing: { readonly batches: number; readonly canaries: boolean }): Plan {
   const dropsAway = opTraits(draft.payload.kind)?.offline === "drop";
@@ -104,27 +104,30 @@ export function acceptOp(hub: Hub, tx: Tx, opSeq: number, draft: DraftedOp, host
   storeAcceptance(tx.db, opSeq, hostIds.length, nowMs);
   appendEvent(tx.db, { at: nowMs, kind: "op.queued", data: { op_id: row.op_id, op: row.kind, class: row.class, hosts: hostIds.length, by: row.drafted_by } });
   const known = answeredBefore(tx, row);
-  const targets = placing.placed.map(({ hostId, batch }): NewTarget & { readonly hostId: string } => ({
-    hostId,
-    host_id: hostId,
-    batch,
-    state: batch === 0 ? "waiting" : "queued",
-  }));
-  insertTargets(tx.db, opSeq, targets, nowMs);
+  const targets = placing.placed.map(({ hostId, batch }) => {
+    const before: Target = { at: batch === 0 ? "waiting" : "queued", sinceMs: nowMs, code: null, answered: false, late: null };
+    const step = known.get(hostId) ?? (batch === 0 ? firstStep({ hub, tx, nowMs, dropsAway: plan.dropsAway }, hostId, opSeq) : undefined);
+    return { hostId, batch, before, after: step === undefined ? before : turnTarget(before, step, nowMs) };
+  });
+  insertTargets(
+    tx.db,
+    opSeq,
+    targets.map(({ hostId, batch, before, after }) => ({ host_id: hostId, batch, state: isBare(after) ? after.at : before.at })),
+    nowMs,
+  );
   const released = targets.filter(({ batch }) => batch === 0).length;
   const job = newJob(plan, { total: hostIds.length, released }, nowMs);
-  const moves: Parameters<typeof folded>[0][number][] = [];
-  for (const target of targets) {
-    const step = known.get(target.hostId) ?? (target.batch === 0 ? firstStep({ hub, tx, nowMs, dropsAway: plan.dropsAway }, target.hostId, opSeq) : undefined);
-    const before = { at: target.state, sinceMs: nowMs, code: null, answered: false, late: null };
-    const after = step === undefined ? before : turnTarget(before, step, nowMs);
-    if (after !== before) storeTarget(tx.db, opSeq, target.hostId, after);
-    if (after.at === "waiting" || after.at === "delivered") tx.afterCommit(() => hub.jobs.released(target.hostId, row, after.at));
-    moves.push({ from: before.at, to: after.at, batch: target.batch });
+  for (const { hostId, after } of targets) {
+    if (!isBare(after)) storeTarget(tx.db, opSeq, hostId, after);
+    if (after.at === "waiting" || after.at === "delivered") tx.afterCommit(() => hub.jobs.released(hostId, row, after.at));
   }
+  const moves = targets.map(({ before, after, batch }) => ({ from: before.at, to: after.at, batch }));
   start({ hub, tx, row, nowMs }, job, moves);
   if (opTraits(row.kind)?.offline === "replace") replaceOlder(hub, tx, row, nowMs);
 }
+
+/** Nothing but its state is to be written: a new row says it in the one write for all. */
+const isBare = (target: Target): boolean => isOpenTarget(target.at) && target.code === null && !target.answered;
 
 function start(run: Parameters<typeof runJob>[0], job: Job, moves: Parameters<typeof folded>[0]): void {
   storeJob(run.tx.db, run.row.op_seq, job, "signed", undefined);

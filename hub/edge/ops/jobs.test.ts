@@ -286,7 +286,7 @@ test("the returns of an op are followed as they come, from where a follower was,
     token,
     headers: { "last-event-id": seen.find(({ event }) => event === "return")?.id ?? "" },
   });
-  expect((await again.text()).match(/^event: .+$/gm)).toEqual(["event: return", "event: op"]);
+  expect((await again.text()).match(/^event: .+$/gm)).toEqual(["event: opened", "event: return", "event: op"]);
   expect((await hub.ask("GET", "/api/v1/ops/o-aaaaaaaaaaaaaaaa/returns/stream", { token })).status).toBe(404);
 });
 

@@ -18,6 +18,7 @@ import {
   jobOf,
   type OpenCount,
   openOps,
+  opEnvelope,
   opBySeq,
   type OpRow,
   postponeOp,
@@ -46,6 +47,7 @@ export class Jobs {
   readonly #strikes = new Map<number, number>();
   readonly #answered = new Map<string, AnsweredOp>();
   readonly #drifted = new Set<number>();
+  #given: { readonly opSeq: number; readonly envelope: string } | undefined;
   #open: readonly OpenCount[] = [];
   #countedMonoMs = Number.NEGATIVE_INFINITY;
 
@@ -147,11 +149,20 @@ export class Jobs {
 
   /** Its sync is held right now: what is released for it can be given at once. */
   isHeld(hostId: string): boolean {
-    return this.#entry(hostId)?.heldAnswer !== undefined;
+    const entry = this.#entry(hostId);
+    return entry !== undefined && this.#hub().courier.isHeld(entry);
   }
 
   isAway(hostId: string): boolean {
     return this.#entry(hostId)?.contact !== "up";
+  }
+
+  /** What is signed of an op that has its hosts, which changes no more: a thousand boxes are given the same one at the same moment, and it is read once. */
+  async envelopeOf(opSeq: number): Promise<string | undefined> {
+    if (this.#given?.opSeq === opSeq) return this.#given.envelope;
+    const envelope = await this.#hub().store.read((db) => opEnvelope(db, opSeq));
+    if (envelope !== undefined) this.#given = { opSeq, envelope };
+    return envelope;
   }
 
   /** The op that an answer names. Open ones are remembered: a thousand answers to one op look it up once. */

@@ -4,7 +4,7 @@
  */
 import type { Hub } from "../hub.ts";
 import { findTarget, targetOf } from "../store/op-targets.ts";
-import { jobOf, opBySeq, opEnvelope } from "../store/ops.ts";
+import { jobOf, opBySeq } from "../store/ops.ts";
 import type { Tx } from "../store/store.ts";
 import type { HostEntry } from "../sync/host-table.ts";
 import { turnTarget } from "../../core/ops/target-state.ts";
@@ -50,17 +50,15 @@ function markOffered(hub: Hub, tx: Tx, entry: HostEntry, offers: readonly Offer[
 }
 
 async function readEnvelopes(hub: Hub, entry: HostEntry, offers: readonly Offer[], nowMono: number): Promise<readonly string[]> {
-  return hub.store.read((db) => {
-    const texts: string[] = [];
-    let bytes = 0;
-    for (const offer of offers) {
-      const text = opEnvelope(db, offer.opSeq);
-      // The first always fits: an op is far below what a reply may hold.
-      if (text === undefined || (texts.length > 0 && bytes + text.length > OFFER_BYTES_MAX)) continue;
-      bytes += text.length;
-      texts.push(text);
-      noteTold(entry, offer, nowMono);
-    }
-    return texts;
-  });
+  const texts: string[] = [];
+  let bytes = 0;
+  for (const offer of offers) {
+    const text = await hub.jobs.envelopeOf(offer.opSeq);
+    // The first always fits: an op is far below what a reply may hold.
+    if (text === undefined || (texts.length > 0 && bytes + text.length > OFFER_BYTES_MAX)) continue;
+    bytes += text.length;
+    texts.push(text);
+    noteTold(entry, offer, nowMono);
+  }
+  return texts;
 }

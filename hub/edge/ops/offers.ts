@@ -48,6 +48,11 @@ export function hasDueOffer(entry: HostEntry, nowMonoMs: number): boolean {
   return entry.ops !== undefined && entry.ops.some((offer) => dueInMs(offer, entry.ledgerSaid, nowMonoMs) === 0);
 }
 
+/** An op that it was never given is due. */
+export function hasFirstOffer(entry: HostEntry, nowMonoMs: number): boolean {
+  return entry.ops !== undefined && entry.ops.some((offer) => offer.times === 0 && !offer.cancelled && dueInMs(offer, entry.ledgerSaid, nowMonoMs) === 0);
+}
+
 /** How long a request of this box may be held, so that nothing is told late. */
 export function nextOfferInMs(entry: HostEntry, nowMonoMs: number): number {
   return entry.ops === undefined ? Number.POSITIVE_INFINITY : Math.min(...entry.ops.map((offer) => dueInMs(offer, entry.ledgerSaid, nowMonoMs)));
@@ -66,6 +71,15 @@ export function noteTold(entry: HostEntry, offer: Offer, nowMonoMs: number): voi
   offer.times += 1;
   offer.atMonoMs = nowMonoMs;
   offer.ledger = entry.ledgerSaid;
+}
+
+/** The box started anew: what it was told before may have been lost with its connection. Due at once, and no first offer: a box says how often it starts. */
+export function tellAnew(entry: HostEntry): void {
+  for (const offer of entry.ops ?? []) {
+    if (offer.times === 0) continue;
+    offer.times = 1;
+    offer.atMonoMs = Number.NEGATIVE_INFINITY;
+  }
 }
 
 /** Another carrier has it: not by sync before then. 0 ends that. */

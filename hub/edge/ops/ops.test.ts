@@ -53,6 +53,63 @@ const turnAt = async (hub: TestHub, ms: number): Promise<void> => {
   await hub.hub.jobs.turn();
 };
 
+/** Its request is held; the way to end its connection is given back. */
+async function holding(hub: TestHub, box: TestBox): Promise<AbortController> {
+  const connection = new AbortController();
+  const before = hub.hub.courier.held;
+  const body = { ...box.says, wait_ms: 55_000, outbox: [] };
+  void hub.fetch("POST", "/agent/v1/sync", { token: box.credential, body, gone: connection.signal });
+  while (hub.hub.courier.held === before) await tick();
+  return connection;
+}
+
+test("an op is not given to a held connection that has ended: it waits, can be taken back, and comes with the next sync", async () => {
+  using hub = await testHub();
+  const token = await hub.logIn();
+  const box = one(await boxes(hub, "web"));
+  const connection = await holding(hub, box);
+  connection.abort();
+  const [kept, takenBack] = [testOp(hub), testOp(hub)];
+  await upload(hub, token, kept);
+  await upload(hub, token, takenBack);
+  await tick();
+  expect([await targets(hub, token, kept.id), hub.hub.courier.held]).toEqual([{ web: "waiting" }, 0]);
+  // No box has it, so the hub ends it by itself.
+  expect((await cancel(hub, token, takenBack.id)).json.item.state).toBe("cancelled");
+  expect(opsIn((await box.sync()).json)).toEqual([kept.id]);
+});
+
+test("a connection that ended is let go also when nothing is asked of it, or a newer one is held", async () => {
+  using hub = await testHub();
+  const box = one(await boxes(hub, "web"));
+  const first = await holding(hub, box);
+  first.abort();
+  hub.hub.courier.turn(hub.world.clock.monoMs() + 60_000);
+  expect(hub.hub.courier.held).toBe(0);
+  const second = await holding(hub, box);
+  const third = box.sync({ wait_ms: 55_000 });
+  await tick();
+  second.abort();
+  const token = await hub.logIn();
+  const op = testOp(hub);
+  await upload(hub, token, op);
+  expect(opsIn((await third).json)).toEqual([op.id]);
+});
+
+test("a box that started anew is told at once what was lost on the way to it, however often that was", async () => {
+  using hub = await testHub();
+  const token = await hub.logIn();
+  const box = one(await boxes(hub, "web"));
+  const op = testOp(hub);
+  await upload(hub, token, op);
+  for (const pauseMs of [0, 2_000, 10_000]) {
+    await hub.world.clock.advance(pauseMs);
+    expect(opsIn((await box.sync()).json)).toEqual([op.id]);
+  }
+  expect(opsIn((await box.sync()).json)).toEqual([]);
+  expect(opsIn((await box.sync({ run: box.says.run + 1 })).json)).toEqual([op.id]);
+});
+
 test("an op is queued, given to a held sync at once, answered, and over when all answered", async () => {
   using hub = await testHub();
   const token = await hub.logIn();
@@ -82,6 +139,22 @@ test("an op is queued, given to a held sync at once, answered, and over when all
   expect((await hub.ask("GET", "/api/v1/status", { token })).json.item.ops).toEqual({ active: 0, unsigned: 0, kinds: [] });
   const audit = (await hub.ask("GET", "/api/v1/audit", { token })).json.items.filter((item: Json) => item.action.startsWith("op."));
   expect(audit.map((item: Json) => [item.action, item.target, item.outcome])).toEqual([["op.upload", `op ${op.id}`, "done"]]);
+});
+
+test("ops in a row do not run their box into its rate; asking without any does", async () => {
+  using hub = await testHub({ limits: { syncsPerHostPerSecond: 1 } });
+  const token = await hub.logIn();
+  const web = one(await boxes(hub, "web"));
+  for (let at = 1; at <= 40; at += 1) {
+    const op = testOp(hub);
+    await upload(hub, token, op);
+    const given = await web.sync();
+    const told = await web.sync({ outbox: [returnItem(at, answer(web, op, {}))] });
+    expect([given.status, opsIn(given.json), told.status, told.json.acked_seq]).toEqual([200, [op.id], 200, at]);
+  }
+  const statuses: number[] = [];
+  for (let at = 0; at < 40; at += 1) statuses.push((await web.sync()).status);
+  expect(statuses).toContain(429);
 });
 
 test("the same bytes again are the same op; other bytes under its id are refused", async () => {
@@ -264,6 +337,27 @@ test("J04: an answer that comes a thousand times, out of order and after the end
   const other = answer(web, op, { part: 4, state: "failed", code: "changed-its-mind" });
   await web.sync({ outbox: [returnItem((seq += 1), other)] });
   expect([(await show(hub, token, op.id)).state, (await returns(hub, token, op.id)).length]).toEqual(["done", 5]);
+});
+
+test("J05: what one box was given is no other's, whatever becomes of that box, and not that box's a second time after its time", async () => {
+  using hub = await testHub();
+  const token = await hub.token("operator");
+  const all = await boxes(hub, "web", "db");
+  const [web, db] = [one(all), one(all, 1)];
+  const op = testOp(hub, { target: { host_id: web.keys.hostId } });
+  await upload(hub, token, op);
+  expect(opsIn((await web.sync()).json)).toEqual([op.id]);
+  // Cut off: it says nothing more, until long after the op's time.
+  await turnAt(hub, DAY_MS - 1_000);
+  expect(opsIn((await db.sync()).json)).toEqual([]);
+  await turnAt(hub, DAY_MS);
+  expect([await targets(hub, token, op.id), (await show(hub, token, op.id)).state]).toEqual([{ web: "silent" }, "failed"]);
+  expect([opsIn((await db.sync()).json), opsIn((await web.sync()).json)]).toEqual([[], []]);
+  // Somebody else's answer to it is none.
+  await db.sync({ outbox: [returnItem(1, answer(db, op))] });
+  expect(await targets(hub, token, op.id)).toEqual({ web: "silent" });
+  await web.sync({ outbox: [returnItem(1, answer(web, op))] });
+  expect((await targetItems(hub, token, op.id)).map(({ state, late_state }) => [state, late_state])).toEqual([["silent", "returned"]]);
 });
 
 test("J08: a cancel before the box has it is the hub's, after that the box's; hub and box say the same", async () => {

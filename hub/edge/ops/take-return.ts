@@ -12,8 +12,10 @@ import { sha256Hex } from "../../../shared/core/sha256.ts";
 import { utf8 } from "../../../shared/core/bytes.ts";
 import type { Envelope } from "../../../shared/protocol/fields.ts";
 import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
-import { verifyReturn } from "../../../shared/trust/op.ts";
+import type { Crypto } from "../../../shared/ports/crypto.ts";
+import { verifyReturn, verifyReturnAside } from "../../../shared/trust/op.ts";
 import type { ReturnPayload } from "../../../shared/trust/payloads.ts";
+import type { Verdict } from "../../../shared/trust/verdict.ts";
 import type { Hub } from "../hub.ts";
 import { appendEvent } from "../store/events.ts";
 import { insertOpLog } from "../store/op-log.ts";
@@ -34,9 +36,17 @@ export type ReadReturn =
   | { readonly is: "unverified"; readonly opId: string; readonly refusal: string; readonly text: string; readonly digest: string };
 
 export function readReturn(envelope: Envelope, identity: HostIdentity | undefined): ReadReturn {
+  return judged(envelope, identity === undefined ? undefined : verifyReturn(envelope, identity));
+}
+
+/** The same, the signature looked at beside the event loop: what a thousand boxes send at once does not hold up the rest. */
+export async function readReturnAside({ verify }: Crypto, envelope: Envelope, identity: HostIdentity | undefined): Promise<ReadReturn> {
+  return judged(envelope, identity === undefined ? undefined : await verifyReturnAside(envelope, identity, verify));
+}
+
+function judged(envelope: Envelope, verdict: Verdict<ReturnPayload> | undefined): ReadReturn {
   const kept = { text: textOf(envelope), digest: envelope.signatures[0]?.sig.slice(0, DIGEST_CHARS) ?? "" };
-  if (identity === undefined) return { is: "unverified", opId: claimedOp(envelope), refusal: "no_fleet", ...kept };
-  const verdict = verifyReturn(envelope, identity);
+  if (verdict === undefined) return { is: "unverified", opId: claimedOp(envelope), refusal: "no_fleet", ...kept };
   return verdict.ok ? { is: "verified", payload: verdict.value, ...kept } : { is: "unverified", opId: claimedOp(envelope), refusal: verdict.refusal, ...kept };
 }
 
@@ -56,8 +66,8 @@ export interface Answering {
   readonly name: string;
 }
 
-/** Inside the transaction that acknowledges it. */
-export function storeReturn(hub: Hub, tx: Tx, host: Answering, read: ReadReturn, nowMs: number): void {
+/** Inside the transaction that acknowledges it. Says whether it was new here. */
+export function storeReturn(hub: Hub, tx: Tx, host: Answering, read: ReadReturn, nowMs: number): boolean {
   const opId = read.is === "verified" ? read.payload.op_id : read.opId;
   const op = opId === "" ? undefined : hub.jobs.answeredOp(tx, opId);
   const isNew = insertReturn(tx.db, {
@@ -71,12 +81,13 @@ export function storeReturn(hub: Hub, tx: Tx, host: Answering, read: ReadReturn,
     digest: read.digest,
     envelope: read.text,
   });
-  if (!isNew) return;
+  if (!isNew) return false;
   if (op === undefined) boundUnknownReturns(tx.db, host.hostId, UNKNOWN_KEPT);
   if (read.is === "unverified") noteUnverified(tx, host, { op_id: opId, code: read.refusal }, nowMs);
   else if (op !== undefined && op.sha256 !== read.payload.op_sha256) noteUnverified(tx, host, { op_id: opId, code: "op_mismatch" }, nowMs);
   else if (op !== undefined) applyReturn({ hub, tx, row: op, nowMs }, op, host, read.payload);
   tx.afterCommit(() => hub.jobs.changed(opId));
+  return true;
 }
 
 function noteUnverified(tx: Tx, host: Answering, data: { readonly op_id: string; readonly code: string }, nowMs: number): void {

@@ -3,6 +3,8 @@ import { expect, test } from "bun:test";
 import { isFault } from "../../../shared/core/fault.ts";
 import { sha256Hex } from "../../../shared/core/sha256.ts";
 import { testWorld } from "../../../shared/sim/test-world.ts";
+import { storeAckedSeq } from "./host-acks.ts";
+import { findSender, hostsAfter, putHost } from "./hosts.ts";
 import { MIGRATIONS, openStore } from "./open.ts";
 
 const CHILD = new URL("./testdata/migrate-and-die.ts", import.meta.url).pathname;
@@ -66,4 +68,31 @@ test("H10: a hub that meets a newer schema refuses, and not a byte of the databa
   }
   expect(code).toBe("db_newer");
   expect(sha256Hex(new Uint8Array(await Bun.file(path).arrayBuffer()))).toBe(before);
+});
+
+test("how far outboxes are durable comes along into its own table", () => {
+  using world = testWorld();
+  const path = `${world.dir}/hub.db`;
+  const before = world.databases.open("test", path, { migrations: MIGRATIONS.slice(0, 4) });
+  const host = { name: "web", labels: "{}", signing_key: "k", box_key: "b", cert_serial: 1, host_cert: null, grant_envelope: null, admission: null };
+  for (const [host_id, acked] of [
+    ["h-a", 7],
+    ["h-b", 0],
+  ] as const) {
+    putHost(before, { ...host, host_id, created_at: 1, spec_generation: 1, spec: "{}" });
+    before.run("test", "UPDATE hosts SET acked_seq = ? WHERE host_id = ?", acked, host_id);
+  }
+  before.close();
+  const after = world.databases.open("test", path, { migrations: MIGRATIONS });
+  const acked = () => hostsAfter(after, "", 10).map(({ host_id, acked_seq }) => [host_id, acked_seq, findSender(after, host_id)?.acked_seq]);
+  expect(acked()).toEqual([
+    ["h-a", 7, 7],
+    ["h-b", 0, 0],
+  ]);
+  for (const host_id of ["h-a", "h-b"]) storeAckedSeq(after, host_id, 9);
+  expect(acked()).toEqual([
+    ["h-a", 9, 9],
+    ["h-b", 9, 9],
+  ]);
+  after.close();
 });

@@ -6,6 +6,12 @@
 import type { Database } from "../../../shared/ports/databases.ts";
 import type { ReturnPayload } from "../../../shared/trust/payloads.ts";
 
+/**
+ * The op before the host: a fleet answers one op at a time, so what comes together lies together. With the host first, each of a
+ * thousand answers wrote a page of its own, anywhere in an index as large as everything that is kept.
+ */
+export const RETURNS_BY_OP = ["DROP INDEX op_returns_once", "CREATE UNIQUE INDEX op_returns_once ON op_returns (op_id, host_id, part, digest)"] as const;
+
 export interface ReturnRow {
   readonly op_id: string;
   readonly host_id: string;
@@ -51,7 +57,7 @@ export function listReturns(
   if (ask.hostId !== undefined) {
     return db.all<ListedReturn>(
       "op-returns.list",
-      "SELECT seq, host_id, received_at, envelope FROM op_returns WHERE host_id = ? AND op_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+      "SELECT seq, host_id, received_at, envelope FROM op_returns INDEXED BY op_returns_once WHERE host_id = ? AND op_id = ? AND seq > ? ORDER BY seq LIMIT ?",
       ask.hostId,
       opId,
       ask.afterSeq,

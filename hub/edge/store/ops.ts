@@ -142,6 +142,28 @@ export function openOpsAimedAlike(db: Database, kind: string, targetKey: string,
     .map((row) => row.op_seq);
 }
 
+/** Those of this kind with this aim that wait for signatures. */
+export function collectingOpsFor(db: Database, kind: string, targetKey: string): readonly OpRow[] {
+  return db.all<OpRow>(
+    "ops.collecting",
+    `SELECT ${COLUMNS} FROM ops WHERE is_open = 1 AND kind = ? AND state IN ('draft', 'pending') AND target_key = ?`,
+    kind,
+    targetKey,
+  );
+}
+
+export const SPEC_APPLIES = ["CREATE INDEX ops_spec_apply ON ops (target_key, op_seq) WHERE kind = 'spec.apply'"] as const;
+
+/** The newest ones that would apply a host's spec, also those that are over. Its own small index: of a million finished ops few are of this kind. */
+export function specApplyOpsFor(db: Database, targetKey: string, limit: number): readonly OpRow[] {
+  return db.all<OpRow>(
+    "ops.spec_apply",
+    `SELECT ${COLUMNS} FROM ops INDEXED BY ops_spec_apply WHERE kind = 'spec.apply' AND target_key = ? ORDER BY op_seq DESC LIMIT ?`,
+    targetKey,
+    limit,
+  );
+}
+
 export interface OpenCount {
   readonly kind: string;
   readonly state: OpState;

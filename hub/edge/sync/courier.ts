@@ -4,7 +4,7 @@
  * 10 000 requests arms no timer. A host holds one request: the next one from it answers the one before.
  */
 import type { Clock } from "../../../shared/ports/clock.ts";
-import type { HostEntry } from "./host-table.ts";
+import type { Answer, HostEntry } from "./host-table.ts";
 
 export type HeldEnd = "newer" | "waited" | "revoked" | "replaced" | "stopping";
 
@@ -38,9 +38,11 @@ export class Courier {
     return this.#stopping;
   }
 
-  hold(entry: HostEntry, untilMonoMs: number, msgpack: boolean): Promise<Response> {
+  /** The request is asked, when it matters, whether its client is still there; to listen to each would double what a held one costs. */
+  hold(entry: HostEntry, untilMonoMs: number, msgpack: boolean, request: Request): Promise<Response> {
     this.release(entry, "replaced");
     const { promise, resolve } = Promise.withResolvers<Response>();
+    entry.heldRequest = request;
     const slot = Math.max(slotOf(untilMonoMs), this.#turned);
     entry.heldAnswer = resolve;
     entry.heldSlot = slot;
@@ -54,14 +56,28 @@ export class Courier {
 
   /** Answers the request this host holds, if any, now. */
   release(entry: HostEntry, end: HeldEnd): void {
-    const answer = entry.heldAnswer;
-    if (answer === undefined) return;
+    if (!this.isHeld(entry)) return;
     const reply = this.#reply(entry, end);
-    entry.heldAnswer = undefined;
-    this.#held -= 1;
-    this.#wheel.get(entry.heldSlot)?.delete(entry);
+    const answer = this.#end(entry);
     if (reply instanceof Response) answer(reply);
     else reply.then(answer, () => answer(new Response(null, { status: 503, headers: { "retry-after": "5" } })));
+  }
+
+  /** Is there somebody who would read an answer? One whose connection has ended is let go here. */
+  isHeld(entry: HostEntry): boolean {
+    if (entry.heldAnswer === undefined) return false;
+    if (entry.heldRequest?.signal.aborted !== true) return true;
+    this.#end(entry)(nobody());
+    return false;
+  }
+
+  #end(entry: HostEntry): Answer {
+    const answer = entry.heldAnswer;
+    if (answer === undefined) throw new Error("Broken invariant: what ends is held");
+    entry.heldAnswer = entry.heldRequest = undefined;
+    this.#held -= 1;
+    this.#wheel.get(entry.heldSlot)?.delete(entry);
+    return answer;
   }
 
   /** There is something newer for this host. */
@@ -115,6 +131,9 @@ export class Courier {
     this.#pumping = false;
   }
 }
+
+/** Read by nobody: it only settles what waits for it. */
+const nobody = (): Response => new Response(null, { status: 503 });
 
 /** Rounded up: never before its time. */
 const slotOf = (monoMs: number): number => Math.ceil(monoMs / SLOT_MS);

@@ -5,6 +5,7 @@
  */
 import type { Contact } from "../../core/liveness/contact.ts";
 import type { Newest } from "../../core/sync/newer.ts";
+import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
 import type { Offer } from "../ops/offers.ts";
 import { type Linked, Recency } from "../../core/liveness/recency.ts";
 
@@ -22,6 +23,8 @@ export interface HostEntry extends Linked<HostEntry> {
   /** Wall time at which a generation of this box was last taken over. */
   adoptedAtMs: number;
   run: number;
+  /** Given to one whose request may be a late one, until somebody says it again; empty: none. */
+  doubtEcho: string;
   /** The highest generation of its record of ops ever told, and the one it told last; -1 when it tells none. */
   ledgerHigh: number;
   ledgerSaid: number;
@@ -36,6 +39,8 @@ export interface HostEntry extends Linked<HostEntry> {
   /** 0: never. */
   seenWallMs: number;
   seenMonoMs: number;
+  /** Since when it has been heard without a gap that would make it stale, whoever's the gap was; 0: in all that is known. */
+  reachableSinceMs: number;
   contact: Contact;
   contactSinceMs: number;
   /** Names and values of the newest metrics row, as it came; empty after a hub restart. */
@@ -50,12 +55,15 @@ export interface HostEntry extends Linked<HostEntry> {
   /** The text of its last sync, if that brought nothing and changed nothing; empty otherwise. And how long it asked to wait. */
   quietBody: string;
   quietWaitMs: number;
+  /** Whom its answers are held to, once one came. Its key is its id's own, so this never goes stale. */
+  answersAs: HostIdentity | undefined;
   /** For the next reply: how to attach to NATS, as JSON. */
   natsGift: string | undefined;
   /** What it was last given that it did not have, and how often in a row. */
   told: Told | undefined;
   /** Answers the request that is held for it, if any; its place in the courier's wheel, and its form. Flat, because there are many. */
   heldAnswer: Answer | undefined;
+  heldRequest: Request | undefined;
   heldSlot: number;
   heldMsgpack: boolean;
   /** Hashes of its credentials: the one in use, and one that is being delivered. */
@@ -147,11 +155,14 @@ export class HostTable {
     }
     const entry: HostEntry = {
       ...start,
+      reachableSinceMs: 0,
       clonedAtMs: 0,
+      doubtEcho: "",
       adoptedAtMs: 0,
       metrics: {},
       ledgerSaid: -1,
       ops: undefined,
+      answersAs: undefined,
       natsGift: undefined,
       dirty: false,
       nextSyncMonoMs: 0,
@@ -161,6 +172,7 @@ export class HostTable {
       quietWaitMs: 0,
       told: undefined,
       heldAnswer: undefined,
+      heldRequest: undefined,
       heldSlot: 0,
       heldMsgpack: false,
       credentials: [],

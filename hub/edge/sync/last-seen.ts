@@ -20,7 +20,9 @@ export class LastSeen {
   }
 
   heard(entry: HostEntry, nowMonoMs: number): void {
-    entry.seenWallMs = this.#hub.world.clock.wallMs();
+    const nowMs = this.#hub.world.clock.wallMs();
+    if (nowMs - entry.seenWallMs >= this.#hub.settings.liveness.staleMs) entry.reachableSinceMs = nowMs;
+    entry.seenWallMs = nowMs;
     entry.seenMonoMs = nowMonoMs;
     if (!entry.dirty) {
       entry.dirty = true;

@@ -11,12 +11,15 @@ import type { Envelope } from "../../../shared/protocol/fields.ts";
 import type { OutboxItem } from "../../../shared/protocol/sync.ts";
 import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
 import { verifyHostSigned } from "../../../shared/trust/report.ts";
+import { clockOffMs } from "../../core/hosts/clock-off.ts";
 import { decideBatch } from "../../core/sync/outbox-batch.ts";
 import { type ReportSummary, reportEvents, summarise } from "../../core/sync/report-summary.ts";
 import type { Hub } from "../hub.ts";
-import { readReturn, type ReadReturn, storeOpLog, storeReturn } from "../ops/take-return.ts";
+import { draftSpecApply } from "../ops/draft-spec-apply.ts";
+import { readReturn, readReturnAside, type ReadReturn, storeOpLog, storeReturn } from "../ops/take-return.ts";
 import { appendEvent } from "../store/events.ts";
-import { findHost, type HostRow, storeAckedSeq } from "../store/hosts.ts";
+import { storeAckedSeq } from "../store/host-acks.ts";
+import { findSender, type Sender } from "../store/hosts.ts";
 import { insertReport, newestReport, putNewestReport } from "../store/reports.ts";
 import type { Tx } from "../store/store.ts";
 import type { HostEntry } from "./host-table.ts";
@@ -51,14 +54,18 @@ type ReadReturns = ReadonlyMap<number, ReadReturn>;
 async function readReturns(hub: Hub, entry: HostEntry, items: readonly OutboxItem[]): Promise<ReadReturns> {
   const read = new Map<number, ReadReturn>();
   if (!items.some(({ kind }) => kind === "return")) return read;
-  const host = await hub.store.read((db) => findHost(db, entry.hostId));
-  const identity = host === undefined ? undefined : identityOf(hub, host);
-  for (const item of items) if (item.kind === "return") read.set(item.seq, readReturn(item.body, identity));
+  entry.answersAs ??= await hub.store.read((db) => {
+    const host = findSender(db, entry.hostId);
+    return host === undefined ? undefined : identityOf(hub, host);
+  });
+  const { crypto } = hub.world;
+  const identity = entry.answersAs;
+  await Promise.all(items.map(async (item) => item.kind === "return" && read.set(item.seq, await readReturnAside(crypto, item.body, identity))));
   return read;
 }
 
 function storeBatch(hub: Hub, tx: Tx, entry: HostEntry, items: readonly OutboxItem[], returns: ReadReturns): void {
-  const host = findHost(tx.db, entry.hostId);
+  const host = findSender(tx.db, entry.hostId);
   // Revoked while it waited: nothing of it counts any more.
   if (host === undefined || host.state === "revoked") return;
   // The same rows may come twice at once; the row in the database decides.
@@ -72,12 +79,13 @@ function storeBatch(hub: Hub, tx: Tx, entry: HostEntry, items: readonly OutboxIt
   });
 }
 
-function storeItem(hub: Hub, tx: Tx, host: HostRow, item: OutboxItem, returns: ReadReturns, nowMs: number): void {
+function storeItem(hub: Hub, tx: Tx, host: Sender, item: OutboxItem, returns: ReadReturns, nowMs: number): void {
   switch (item.kind) {
     case "metrics":
       return;
     case "event":
       appendEvent(tx.db, { at: nowMs, kind: "agent.event", host: { hostId: host.host_id, name: host.name }, data: item.body });
+      draftSpecApply(hub, tx, host, item.body, nowMs);
       return;
     case "return":
       storeReturn(hub, tx, { hostId: host.host_id, name: host.name }, returns.get(item.seq) ?? readReturn(item.body, identityOf(hub, host)), nowMs);
@@ -94,16 +102,21 @@ function storeItem(hub: Hub, tx: Tx, host: HostRow, item: OutboxItem, returns: R
   }
 }
 
-function storeReport(hub: Hub, tx: Tx, host: HostRow, item: Extract<OutboxItem, { kind: "report" | "facts" }>, nowMs: number): void {
+function storeReport(hub: Hub, tx: Tx, host: Sender, item: Extract<OutboxItem, { kind: "report" | "facts" }>, nowMs: number): void {
   const identity = identityOf(hub, host);
   const read = readReport(item, identity);
+  const off =
+    read.createdAt === undefined
+      ? undefined
+      : clockOffMs({ createdAt: read.createdAt, receivedAt: nowMs, reachableSince: hub.hosts.get(host.host_id)?.reachableSinceMs ?? nowMs });
+  const summary = read.summary === undefined || off === undefined ? read.summary : { ...read.summary, clock_off_ms: off };
   const row = {
     host_id: host.host_id,
     kind: item.kind,
     received_at: nowMs,
     created_at: read.createdAt ?? nowMs,
     verified: read.createdAt === undefined ? 0 : 1,
-    summary: JSON.stringify(read.summary ?? {}),
+    summary: JSON.stringify(summary ?? {}),
     envelope: textOf(item.body),
   };
   const before = item.kind === "report" ? newestReport(tx.db, host.host_id, "report") : undefined;
@@ -132,7 +145,7 @@ function readReport(item: Extract<OutboxItem, { kind: "report" | "facts" }>, ide
 }
 
 /** The keys that the operator's documents name; they were verified when the row was written. */
-export function identityOf(hub: Hub, host: HostRow): HostIdentity | undefined {
+export function identityOf(hub: Hub, host: Sender): HostIdentity | undefined {
   const fleetId = hub.fleet.root?.payload.fleet_id;
   const signingKey = fromBase64url(host.signing_key);
   const boxKey = fromBase64url(host.box_key);

@@ -36,12 +36,19 @@ export function idleReply(entry: HostEntry, epoch: number, msgpack: boolean, ext
   return msgpack ? asMsgpack(`{${head}}`) : new Response(`{${head}}`, { headers: JSON_HEADERS });
 }
 
-function headText(entry: HostEntry, epoch: number, { nextMs, wantOffer }: Extras): string {
+/** Nothing of the request was taken: whoever sent it is to say `echo` again. The count is the one that holds if it is believed. */
+export function doubtReply(entry: Pick<HostEntry, "ackedSeq" | "ledgerSaid" | "ledgerHigh">, epoch: number, msgpack: boolean, echo: string): Response {
+  const head = headText(entry, epoch, { nextMs: 0, wantOffer: false });
+  const text = `{${head},"echo":${JSON.stringify(echo)}}`;
+  return msgpack ? asMsgpack(text) : new Response(text, { headers: JSON_HEADERS });
+}
+
+function headText(entry: Pick<HostEntry, "ackedSeq" | "ledgerSaid" | "ledgerHigh">, epoch: number, { nextMs, wantOffer }: Extras): string {
   return `"v":1,"protocol":${PROTOCOL},"min_protocol":${PROTOCOL_MIN},"hub_epoch":${epoch},"acked_seq":${entry.ackedSeq},"next_ms":${nextMs}${wantOffer ? ',"want_offer":true' : ""}${ledgerText(entry)}`;
 }
 
 /** Only to a box that tells less than it once did: an older copy of its record of ops was put back. */
-function ledgerText({ ledgerSaid, ledgerHigh }: HostEntry): string {
+function ledgerText({ ledgerSaid, ledgerHigh }: Pick<HostEntry, "ledgerSaid" | "ledgerHigh">): string {
   return ledgerSaid >= 0 && ledgerSaid < ledgerHigh ? `,"ledger_generation":${ledgerHigh}` : "";
 }
 

@@ -1,7 +1,7 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { expect, test } from "bun:test";
 import { utf8 } from "../../../shared/core/bytes.ts";
-import { syncReply, SYNC_REQUEST_BYTES_MAX } from "../../../shared/protocol/sync.ts";
+import { syncReply, SYNC_REQUEST_BYTES_MAX, type SyncRequest } from "../../../shared/protocol/sync.ts";
 import { reportItem, TestBox } from "../../../shared/sim/test-box.ts";
 import { testHost } from "../../../shared/sim/test-fleet.ts";
 import { type Reply, type TestHub, testHub } from "../../../shared/sim/test-hub.ts";
@@ -267,6 +267,83 @@ test("A06: a data directory put back to an older copy is noticed, and its rows a
   expect(reply.json.acked_seq).toBe(12);
   expect(await eventKinds(hub)).toContain("host.rolled-back");
   expect((await eventKinds(hub)).filter((kind) => kind === "agent.event")).toHaveLength(2);
+});
+
+/** What an agent says that gives back the hub's word. */
+async function living(box: TestBox, extra: Partial<SyncRequest> = {}): Promise<Reply> {
+  const first = await box.sync({ echo: "", ...extra, outbox: [] });
+  return first.json.echo === undefined ? first : box.sync({ echo: first.json.echo, ...extra });
+}
+
+test("A06: a request of an earlier run that comes late is no older copy: nothing of it counts, and nothing is forgotten", async () => {
+  using hub = await testHub();
+  const box = await new TestBox(hub, "web-1").enroll();
+  const row = (seq: number) => ({ seq, kind: "event" as const, body: { n: seq } });
+  await box.sync({ echo: "", run: 5, outbox: [row(40)] });
+  await box.sync({ echo: "", run: 6, outbox: [row(41)] });
+  const seen = hub.hub.hosts.get(box.keys.hostId)?.seenMonoMs;
+  await hub.world.clock.advance(1_000);
+  for (let times = 0; times < 3; times += 1) {
+    const late = await box.sync({ echo: "", run: 5, outbox: [row(40)], wait_ms: 55_000 });
+    expect([late.status, late.json.acked_seq, typeof late.json.echo]).toEqual([200, 0, "string"]);
+  }
+  expect(hub.hub.hosts.get(box.keys.hostId)).toMatchObject({ run: 6, ackedSeq: 41, seenMonoMs: seen });
+  expect((await box.sync({ echo: "", run: 6, outbox: [row(42)] })).json).toMatchObject({ acked_seq: 42 });
+  const kinds = await eventKinds(hub);
+  expect([kinds.includes("host.rolled-back"), kinds.filter((kind) => kind === "agent.event").length]).toEqual([false, 3]);
+});
+
+test("A06: a box that was put back says the hub's word, and is believed; its rows are not taken for repeats", async () => {
+  using hub = await testHub();
+  const box = await new TestBox(hub, "web-1").enroll();
+  await box.sync({ echo: "", run: 5, outbox: [{ seq: 40, kind: "event", body: { n: 1 } }] });
+  const first = await box.sync({ echo: "", run: 3 });
+  expect([first.json.acked_seq, (await eventKinds(hub)).includes("host.rolled-back")]).toEqual([0, false]);
+  // Another late one in between gets the same word, and takes nothing away.
+  await box.sync({ echo: "", run: 4 });
+  const reply = await box.sync({ echo: first.json.echo, run: 3, outbox: [{ seq: 12, kind: "event", body: { n: 2 } }] });
+  expect([reply.json.acked_seq, reply.json.echo]).toEqual([12, undefined]);
+  expect((await eventKinds(hub)).filter((kind) => kind === "host.rolled-back")).toHaveLength(1);
+  // The word is used up: what it proved once it does not prove for ever.
+  expect(typeof (await box.sync({ echo: first.json.echo, run: 2 })).json.echo).toBe("string");
+});
+
+test("A12: a late request from before a reboot is no second machine; two that live are", async () => {
+  using hub = await testHub();
+  const box = await new TestBox(hub, "web-1").enroll();
+  await living(box, { boot_id: "boot-1" });
+  await living(box, { boot_id: "boot-2", run: 2 });
+  await box.sync({ echo: "", boot_id: "boot-1" });
+  await living(box, { boot_id: "boot-2", run: 2 });
+  expect(await eventKinds(hub)).not.toContain("host.cloned");
+  for (const boot of ["boot-1", "boot-2", "boot-1"]) await living(box, { boot_id: boot, run: 2 });
+  expect((await eventKinds(hub)).filter((kind) => kind === "host.cloned")).toHaveLength(1);
+});
+
+test("a late request of the same run tells an older record of ops, and is not believed; a box that does so lives and is", async () => {
+  using hub = await testHub();
+  const box = await new TestBox(hub, "web-1").enroll();
+  const telling = (generation: number, echo = "") => box.sync({ echo, ledger: { generation } });
+  await telling(8);
+  await telling(9);
+  await telling(8);
+  await telling(9);
+  expect(await eventKinds(hub)).not.toContain("host.rolled-back");
+  const { echo } = (await telling(8)).json;
+  expect((await telling(8, echo)).json.ledger_generation).toBe(9);
+  expect((await eventKinds(hub)).filter((kind) => kind === "host.rolled-back")).toHaveLength(1);
+});
+
+test("a box that lost its database in the run that the hub knows is told the count that holds, before it spends a number", async () => {
+  using hub = await testHub();
+  const box = await new TestBox(hub, "web-1").enroll();
+  const row = (seq: number) => ({ seq, kind: "event" as const, body: { n: seq } });
+  await box.sync({ echo: "", ledger: { generation: 9 }, outbox: [row(20)] });
+  const first = await box.sync({ echo: "", ledger: { generation: 3 } });
+  expect(first.json.acked_seq).toBe(20);
+  const reply = await box.sync({ echo: first.json.echo, ledger: { generation: 3 }, outbox: [row(21), row(22)] });
+  expect(reply.json.acked_seq).toBe(22);
+  expect((await eventKinds(hub)).filter((kind) => kind === "agent.event")).toHaveLength(3);
 });
 
 test("a hub that was restored from an old backup asks for what it lacks, and takes what verifies", async () => {

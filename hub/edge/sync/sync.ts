@@ -5,20 +5,22 @@
  */
 import { decode } from "@msgpack/msgpack";
 import { Fault, isFault } from "../../../shared/core/fault.ts";
+import { base64url } from "../../../shared/core/bytes.ts";
 import type { Peer } from "../../../shared/ports/net.ts";
 import { SYNC_REQUEST_BYTES_MAX, type SyncRequest, syncRequest } from "../../../shared/protocol/sync.ts";
 import { isMsgpackSound } from "../../core/http/msgpack-scan.ts";
 import { nextArrival, type Rate, ratePerSecond, waitMs } from "../../core/limits/gcra.ts";
-import { turnStarts } from "../../core/sync/boots.ts";
+import { hasLedgerFallen, needsProof, turnStarts } from "../../core/sync/boots.ts";
 import { adoptGeneration } from "../../core/sync/newer.ts";
 import { readBytes, readText } from "../http/body.ts";
 import type { Guard } from "../http/guard.ts";
 import { faultReply } from "../http/problem.ts";
 import type { Hub } from "../hub.ts";
 import { natsGift } from "../nats/give.ts";
-import { hasDueOffer, nextOfferInMs } from "../ops/offers.ts";
+import { hasDueOffer, hasFirstOffer, nextOfferInMs, tellAnew } from "../ops/offers.ts";
 import { appendEvent } from "../store/events.ts";
-import { findHost, replaceSpec, storeAckedSeq, storeLedgerGeneration } from "../store/hosts.ts";
+import { storeAckedSeq } from "../store/host-acks.ts";
+import { findHost, replaceSpec, storeLedgerGeneration } from "../store/hosts.ts";
 import { confirmHostCredential, HOST_CREDENTIAL_CHARS, hostCredentialHash } from "../store/host-credentials.ts";
 import { forgetSealedCredential } from "../store/enrollments.ts";
 import type { HeldEnd } from "./courier.ts";
@@ -27,12 +29,15 @@ import type { LastSeen } from "./last-seen.ts";
 import { takeOffer } from "./offer.ts";
 import { takeOutbox } from "./outbox.ts";
 import { revokedFault } from "./revoked.ts";
-import { idleReply, newestFor, type Replies, shouldAskOffer, shouldTell } from "./reply.ts";
+import { doubtReply, type Extras, idleReply, newestFor, type Replies, shouldAskOffer, shouldTell } from "./reply.ts";
 
 const BEARER = "Bearer ";
 /** What a box at rest sends is some 250 characters. */
 const QUIET_CHARS_MAX = 512;
 const HOST_BURST = 30;
+/** That a box is given an op, answers it, and asks to be held again. */
+const SYNCS_OF_OP = 2;
+const ECHO_BYTES = 12;
 /** The slowest pace the hub asks for: far below the time after which a host counts as stale. */
 export const PACE_MS_MAX = 60_000;
 const CLONED_AGAIN_MS = 3_600_000;
@@ -51,6 +56,10 @@ interface Received {
   readonly request: Request;
 }
 
+interface Asked extends Pick<Received, "peer" | "request"> {
+  readonly msgpack: boolean;
+}
+
 export class Sync {
   readonly #hub: Hub;
   readonly #guard: Guard;
@@ -61,7 +70,7 @@ export class Sync {
   #allArrival = 0;
   #tooOften = 0;
   #notHeld = 0;
-  readonly counts = { answered: 0, held: 0, told: 0, refused: 0, deferred: 0 };
+  readonly counts = { answered: 0, held: 0, told: 0, refused: 0, deferred: 0, doubted: 0 };
 
   constructor(hub: Hub, parts: { readonly guard: Guard; readonly replies: Replies; readonly lastSeen: LastSeen }) {
     this.#hub = hub;
@@ -120,11 +129,12 @@ export class Sync {
     // A box at rest sends the same bytes again and again: they mean what they meant, and need no second parse.
     if (entry.quietBody === body && credential.confirmed) {
       this.#heard(entry, peer, request, nowMono);
-      return this.#answer(entry, entry.quietWaitMs, msgpack, peer, nowMono);
+      return this.#answer(entry, entry.quietWaitMs, { msgpack, peer, request }, nowMono);
     }
     const message = typeof body === "string" ? parseSync(decodeJson(body)) : parseSync(decodeMsgpack(body));
     if (message instanceof Fault) return this.#refuse(message);
     if (message.host_id !== entry.hostId) return this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does"));
+    if (this.#isDoubtful(entry, message)) return this.#doubted(entry, message, msgpack);
     this.#heard(entry, peer, request, nowMono);
     noteHave(entry, message);
     const ledger = message.ledger?.generation ?? -1;
@@ -141,9 +151,10 @@ export class Sync {
       message.have.spec <= entry.specGeneration;
     entry.quietBody = isQuiet && typeof body === "string" && body.length <= QUIET_CHARS_MAX ? body : "";
     entry.quietWaitMs = message.wait_ms;
-    if (isQuiet) return this.#answer(entry, message.wait_ms, msgpack, peer, nowMono);
+    if (isQuiet) return this.#answer(entry, message.wait_ms, { msgpack, peer, request }, nowMono);
     return this.#takeAll(sha256, credential, message).then(
-      (waitMs) => (waitMs === undefined ? this.#deferred(entry, msgpack) : this.#answer(entry, waitMs, msgpack, peer, this.#hub.world.clock.monoMs())),
+      (waitMs) =>
+        waitMs === undefined ? this.#deferred(entry, msgpack) : this.#answer(entry, waitMs, { msgpack, peer, request }, this.#hub.world.clock.monoMs()),
       (error: unknown) => this.#failed(error),
     );
   }
@@ -152,6 +163,24 @@ export class Sync {
     // The address costs a system call: once per flush is enough for something that hardly ever changes.
     if (!entry.dirty) entry.address = this.#guard.addressOf(request, peer);
     this.#lastSeen.heard(entry, nowMono);
+  }
+
+  /** Whether it may be a late request, of which nothing may count. One that says the word it was given lives, and is believed. */
+  #isDoubtful(entry: HostEntry, { boot_id: bootId, run, ledger, echo }: SyncRequest): boolean {
+    const turn = turnStarts(entry, { bootId, run });
+    const fell = hasLedgerFallen(ledger?.generation ?? -1, entry.ledgerSaid, entry.ledgerHigh);
+    if (needsProof(turn, fell, { asked: entry.doubtEcho, echoed: echo })) return true;
+    if (entry.doubtEcho !== "" && echo === entry.doubtEcho) entry.doubtEcho = "";
+    return false;
+  }
+
+  /** Not held, and no sign of life. The same word to all who ask: whoever waits for an answer gets it, with the count that will hold if it is believed. */
+  #doubted(entry: HostEntry, { boot_id: bootId, run }: SyncRequest, msgpack: boolean): Response {
+    if (entry.doubtEcho === "") entry.doubtEcho = base64url(this.#hub.world.crypto.randomBytes(ECHO_BYTES));
+    this.counts.doubted += 1;
+    const ackedSeq = turnStarts(entry, { bootId, run }).rolledBack ? 0 : entry.ackedSeq;
+    const { ledgerSaid, ledgerHigh } = entry;
+    return doubtReply({ ackedSeq, ledgerSaid, ledgerHigh }, this.#hub.fleet.epoch, msgpack, entry.doubtEcho);
   }
 
   /** What changes something: each step is durable before the answer says so. Returns how long to hold, or undefined when rows were left. */
@@ -183,7 +212,7 @@ export class Sync {
     return idleReply(entry, this.#hub.fleet.epoch, msgpack, { nextMs: DEFERRED_NEXT_MS, wantOffer: false });
   }
 
-  #answer(entry: HostEntry, askedWaitMs: number, msgpack: boolean, peer: Peer, nowMono: number): Response | Promise<Response> {
+  #answer(entry: HostEntry, askedWaitMs: number, { msgpack, peer, request }: Asked, nowMono: number): Response | Promise<Response> {
     // Revoked while something of it was being stored.
     if (entry.revoked) return this.#refuse(revokedFault());
     const hub = this.#hub;
@@ -194,8 +223,7 @@ export class Sync {
     const wantOffer = shouldAskOffer(entry, newest, nowMono);
     if (wantOffer) entry.offerAskedMonoMs = nowMono;
     if (entry.natsGift !== undefined || shouldTell(entry, newest, nowMono) || hasDueOffer(entry, nowMono)) {
-      this.counts.told += 1;
-      return this.#replies.newer(entry, msgpack, { nextMs: pace, wantOffer }).catch((error: unknown) => this.#failed(error));
+      return this.#tell(entry, msgpack, { nextMs: pace, wantOffer }, nowMono);
     }
     const { courier } = hub;
     const hasRoom = courier.held < hub.settings.limits.heldMax;
@@ -205,10 +233,17 @@ export class Sync {
       peer.hold();
       // Never longer than until something is to be told again.
       const waitMs = entry.ops === undefined ? askedWaitMs : Math.min(askedWaitMs, nextOfferInMs(entry, nowMono));
-      return courier.hold(entry, nowMono + waitMs, msgpack);
+      return courier.hold(entry, nowMono + waitMs, msgpack, request);
     }
     this.counts.answered += 1;
     return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: courier.isStopping ? this.#stoppingMs() : pace, wantOffer });
+  }
+
+  #tell(entry: HostEntry, msgpack: boolean, extras: Extras, nowMono: number): Promise<Response> {
+    this.counts.told += 1;
+    // The requests that an op brings, one with its answer and one that is held again, are the hub's doing and no asking too often.
+    if (hasFirstOffer(entry, nowMono)) entry.nextSyncMonoMs -= SYNCS_OF_OP * this.#each.intervalMs;
+    return this.#replies.newer(entry, msgpack, extras).catch((error: unknown) => this.#failed(error));
   }
 
   /** How long the agent should wait, so that all of them together keep to the cap: 0 as long as they do. */
@@ -234,8 +269,7 @@ export class Sync {
         const nowMono = hub.world.clock.monoMs();
         if (!shouldTell(entry, newestFor(hub, entry), nowMono) && !hasDueOffer(entry, nowMono))
           return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: 0, wantOffer: false });
-        this.counts.told += 1;
-        return this.#replies.newer(entry, msgpack, { nextMs: 0, wantOffer: false }).catch((error: unknown) => this.#failed(error));
+        return this.#tell(entry, msgpack, { nextMs: 0, wantOffer: false }, nowMono);
       }
       case "replaced":
         return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: 0, wantOffer: false });
@@ -262,6 +296,7 @@ export class Sync {
       if (cloned) entry.clonedAtMs = nowMs;
       if (turn.rolledBack) entry.ackedSeq = 0;
     }
+    if (turn.starts.run !== entry.run) tellAnew(entry);
     entry.bootId = turn.starts.bootId;
     entry.bootIdBefore = turn.starts.bootIdBefore;
     entry.run = turn.starts.run;
@@ -357,7 +392,7 @@ async function noteLedger(hub: Hub, entry: HostEntry, message: SyncRequest): Pro
   const said = message.ledger?.generation ?? -1;
   const { ledgerSaid: before, ledgerHigh: high } = entry;
   if (said === before) return;
-  const fell = said >= 0 && said < high && (before < 0 || before >= high);
+  const fell = hasLedgerFallen(said, before, high);
   if (said > high || fell) {
     await hub.store.write("sync.ledger", (tx) => {
       if (said > high) storeLedgerGeneration(tx.db, entry.hostId, said);

@@ -134,3 +134,11 @@ test("status means the box on a box, the fleet on a workstation, and flags decid
   expect(faultOf(() => side(box(true), fleet, call({ box: true, fleet: true })))).toStartWith("bad_request");
   expect(eitherOf(box(true), fleet).options.map(({ name }) => name)).toEqual(["box", "fleet", "hub", "data-dir"]);
 });
+
+test("an option that has a default was not given: it decides nothing", () => {
+  const box = command(["status"], { options: [{ name: "lines", value: "N", default: "50", summary: "" }], isHere: () => false });
+  const fleet = command(["status"]);
+  const merged = eitherOf(box, fleet);
+  const call = (argv: readonly string[]): Call => ({ options: parseCommand(merged, argv).options, globals: {} }) as unknown as Call;
+  expect([side(box, fleet, call([])), side(box, fleet, call(["--lines", "5"])), side(box, fleet, call(["--fleet"]))]).toEqual(["fleet", "box", "fleet"]);
+});

@@ -39,7 +39,9 @@ export function eitherOf(box: Command, fleet: Command): Command {
 }
 
 export function side(box: Command, fleet: Command, call: Call): "box" | "fleet" {
-  const given = (name: string): boolean => call.options[name] !== undefined;
+  // A default is in the options too, and nobody typed it.
+  const defaults = new Map([...box.options, ...fleet.options].map((option) => [option.name, option.default]));
+  const given = (name: string): boolean => call.options[name] !== undefined && call.options[name] !== defaults.get(name);
   if (given("box") && given("fleet")) throw new Fault("bad_request", "Cannot show both at once: --box and --fleet were given");
   if (given("box")) return "box";
   const only = (mine: Command, other: Command): boolean =>

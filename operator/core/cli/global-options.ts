@@ -24,6 +24,9 @@ export const MUTATING_OPTIONS: readonly Option[] = [
   { name: "reason", value: "TEXT", summary: "Why, for the audit log" },
 ];
 
+/** `--home`, `--home=DIR`: may stand before a verb. */
+export const isGlobalFlag = (word: string): boolean => GLOBAL_OPTIONS.some(({ name }) => word === `--${name}` || word.startsWith(`--${name}=`));
+
 /** A command's own options first; they win over a global one of the same name. */
 export function optionsOf(command: Command): readonly Option[] {
   const own = new Set(command.options.map(({ name }) => name));

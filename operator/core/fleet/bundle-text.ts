@@ -1,4 +1,4 @@
-import { ageOf, byteSize, count, isoTime, until } from "../../../shared/cli/age.ts";
+import { ageOf, ago, byteSize, count, isoTime, until } from "../../../shared/cli/age.ts";
 import { fields, table, type Cell } from "../../../shared/cli/table.ts";
 import type { Terminal } from "../../../shared/ports/terminal.ts";
 import type { BundleItem } from "../../../shared/protocol/api/fleet.ts";
@@ -58,7 +58,7 @@ export function bundleText(
     [
       ["bundle", String(bundle.version)],
       ["signed", { text: `${paper.unicode ? "✓" : "+"} verified, by ${shown.signers.join(", ")}`, style: "good" }],
-      ["made", `${isoTime(bundle.created_at)}, ${ageOf(bundle.created_at, nowMs)} ago`],
+      ["made", `${isoTime(bundle.created_at)}, ${ago(bundle.created_at, nowMs)}`],
       ["expires", { text: `${isoTime(bundle.expires_at)}, ${until(bundle.expires_at, nowMs)}`, style: bundle.expires_at <= nowMs ? "bad" : "plain" }],
       ["message", bundle.message],
       ["in force", `on ${count(shown.hostsInForce, "host")}, as the hub says`],

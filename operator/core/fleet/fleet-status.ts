@@ -1,4 +1,4 @@
-import { ageOf, byteSize, count, isoTime, isoTimeOrNull } from "../../../shared/cli/age.ts";
+import { ageOf, ago, byteSize, count, isoTime, isoTimeOrNull } from "../../../shared/cli/age.ts";
 import { paint } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
 import { glyphOf, mark, markCell } from "../../../shared/cli/glyph.ts";
@@ -36,7 +36,7 @@ export function fleetStatusText(shown: FleetStatus): string {
     ["hub", `${shown.url}, felhom ${status.version}, up ${ageOf(status.started_at, status.now)}, ${count(status.held_syncs, "held sync")}`],
     [
       "database",
-      `${byteSize(status.database.bytes)}, schema ${status.database.schema}, backup ${status.database.last_backup_at === null ? "never" : `${ageOf(status.database.last_backup_at, nowMs)} ago`}`,
+      `${byteSize(status.database.bytes)}, schema ${status.database.schema}, backup ${status.database.last_backup_at === null ? "never" : ago(status.database.last_backup_at, nowMs)}`,
     ],
   ];
   const checks = sickChecks(status).map(

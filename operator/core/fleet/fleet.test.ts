@@ -5,14 +5,15 @@ import type { HostDetail, HostItem } from "../../../shared/protocol/api/hosts.ts
 import type { HostSpec } from "../../../shared/protocol/spec.ts";
 import { FLEET_MADE_MS, testFleet, testHost, testKey, testRootPayload } from "../../../shared/sim/test-fleet.ts";
 import type { BundlePayload } from "../../../shared/trust/payloads.ts";
+import { auditData } from "./audit-data.ts";
 import { checkAudit } from "./audit-check.ts";
 import { diffBundles, diffCounts, isSame, NO_BUNDLE } from "./bundle-diff.ts";
 import { editLabels, labelDiff, nextCertificate } from "./certificate.ts";
 import { chooseHost, matchesGlob, readLabels } from "./choose-hosts.ts";
 import { chooseSigners } from "./choose-signers.ts";
-import { readKinds, readLimit } from "./event-query.ts";
+import { readKinds, readLimit, readSince } from "./event-query.ts";
 import { detailText } from "./event-text.ts";
-import { needsAttention, sortHosts, stateText } from "./host-summary.ts";
+import { needsAttention, shownHealth, type ShownHealth, sortHosts, stateText } from "./host-summary.ts";
 import { verifyHostDetail } from "./verified-host.ts";
 import { sameWords } from "./read-enrollment.ts";
 import { editOf, specDiff, windowOf, windowsText } from "./spec-edit.ts";
@@ -54,9 +55,23 @@ test("who needs somebody stands first, then by name", () => {
     host("r", { health: "revoked" }),
     host("u", { health: "unknown" }),
     host("d", { health: "down" }),
+    host("n", { bundle_in_force: 1 }),
   ];
-  expect(sortHosts(hosts).map(({ name }) => name)).toEqual(["f", "d", "s", "u", "a", "b", "r"]);
-  expect(hosts.filter(needsAttention).map(({ name }) => name)).toEqual(["s", "f", "u", "d"]);
+  expect(sortHosts(hosts).map(({ name }) => name)).toEqual(["f", "d", "s", "u", "n", "a", "b", "r"]);
+  expect(hosts.filter(needsAttention).map(({ name }) => name)).toEqual(["s", "f", "u", "d", "n"]);
+});
+
+test("a host that reported nothing wrong is ok on the wanted bundle only", () => {
+  const table: readonly (readonly [Partial<HostItem>, ShownHealth])[] = [
+    [{}, "ok"],
+    [{ bundle_in_force: 1 }, "behind"],
+    [{ bundle_in_force: null }, "behind"],
+    [{ bundle_in_force: 3 }, "behind"],
+    [{ bundle_wanted: 0, bundle_in_force: 0 }, "ok"],
+    [{ bundle_in_force: 1, health: "failed" }, "failed"],
+    [{ bundle_in_force: 1, health: "revoked" }, "revoked"],
+  ];
+  for (const [more, health] of table) expect([more, shownHealth(host("a", more))]).toEqual([more, health]);
 });
 
 test("a state is one phrase: the worst thing first", () => {
@@ -271,4 +286,29 @@ test("event filters are checked, and details leave out what says nothing", () =>
     "no such setting  code=render_failed  failed=2",
   );
   expect(detailText({ data: { paused_until: 1_795_132_800_000, name: 'a "b"' } })).toBe('paused_until=2026-11-20T00:00:00Z  name="a \\"b\\""');
+});
+
+test("a time to begin at is a duration before now or a time, in UTC unless it says otherwise", () => {
+  const nowMs = Date.UTC(2026, 10, 20, 12);
+  const table: readonly (readonly [string, number])[] = [
+    ["2h", nowMs - 2 * 3_600_000],
+    ["3d", nowMs - 3 * 86_400_000],
+    ["99999y", 0],
+    ["2026-11-20", Date.UTC(2026, 10, 20)],
+    ["2026-11-20T08:00", Date.UTC(2026, 10, 20, 8)],
+    ["2026-11-20T08:00:30Z", Date.UTC(2026, 10, 20, 8, 0, 30)],
+    ["2026-11-20T08:00+01:00", Date.UTC(2026, 10, 20, 7)],
+  ];
+  for (const [text, at] of table) expect([text, readSince(text, nowMs)]).toEqual([text, at]);
+  expect(readSince(undefined, nowMs)).toBeUndefined();
+  for (const bad of ["", "yesterday", "4181", "2026-13-01", "2026-11-20T25:00", "20 Nov 2026"])
+    expect([bad, code(() => readSince(bad, nowMs))]).toEqual([bad, "bad_request"]);
+});
+
+test("what an audit row tells is data, and a list in it is a list", () => {
+  expect(auditData('{"version":2,"signers":"[\\"k1\\",\\"k2\\"]"}')).toEqual({ version: 2, signers: ["k1", "k2"] });
+  expect(auditData('{"op":"ping","signers":"k1 k2"}')).toEqual({ op: "ping", signers: ["k1", "k2"] });
+  expect(auditData('{"signers":""}')).toEqual({ signers: [] });
+  expect(auditData('{"name":"[1]","size":6}')).toEqual({ name: "[1]", size: 6 });
+  expect(auditData("not json")).toBe("not json");
 });

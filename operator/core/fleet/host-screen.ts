@@ -1,4 +1,4 @@
-import { age, ageOf, isoTime, isoTimeOrNull } from "../../../shared/cli/age.ts";
+import { age, ageOf, ago, isoTime, isoTimeOrNull } from "../../../shared/cli/age.ts";
 import { paint } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
 import { glyph, glyphOf, mark, markCell } from "../../../shared/cli/glyph.ts";
@@ -7,7 +7,7 @@ import type { Terminal } from "../../../shared/ports/terminal.ts";
 import type { HostDetail } from "../../../shared/protocol/api/hosts.ts";
 import type { FactValue, Report } from "../../../shared/protocol/report.ts";
 import { specFields } from "./spec-edit.ts";
-import { hostData, isPaused, labelsText, stateText } from "./host-summary.ts";
+import { clockOffText, hostData, isPaused, labelsText, shownHealth, stateText } from "./host-summary.ts";
 import { lieAbout, unverifiedText, type VerifiedHost } from "./verified-host.ts";
 
 /** `host show`: first what an operator or the host itself signed, each with its verdict; then what only the hub says. */
@@ -23,7 +23,7 @@ const RESOURCES_SHOWN = 20;
 
 export function hostScreen(shown: HostScreen): string {
   const { detail, terminal } = shown;
-  const head = `${paint(terminal, "strong", escapeUntrusted(detail.name))}  ${mark(terminal, glyphOf(detail.health), detail.health)}`;
+  const head = `${paint(terminal, "strong", escapeUntrusted(detail.name))}  ${mark(terminal, glyphOf(shownHealth(detail)), shownHealth(detail))}`;
   const note = detail.note === null ? "" : `\n${fields([["", { text: detail.note, style: "plain" }]], terminal)}`;
   const lie = lieAbout(detail, shown.verified);
   const warning = lie === undefined || detail.health === "revoked" ? "" : `\n  ${paint(terminal, "bad", `${glyph(terminal, "bad")} ${escapeUntrusted(lie)}`)}`;
@@ -62,10 +62,12 @@ function identityPart(shown: HostScreen): string {
 
 function contactPart(shown: HostScreen): string {
   const { detail, nowMs, terminal } = shown;
+  const clockOff = clockOffText(detail);
   return `${title(shown, "Contact, as the hub says")}\n${fields(
     [
       ["contact", markCell(terminal, glyphOf(detail.contact), detail.contact)],
-      ["seen", detail.last_seen_at === null ? "never" : `${ageOf(detail.last_seen_at, nowMs)} ago${detail.address === null ? "" : ` from ${detail.address}`}`],
+      ["seen", detail.last_seen_at === null ? "never" : `${ago(detail.last_seen_at, nowMs)}${detail.address === null ? "" : ` from ${detail.address}`}`],
+      ["clock", clockOff === undefined ? undefined : { text: `${clockOff} by its last report`, style: "warn" }],
       ["agent", detail.agent_version],
       ["state", stateText(detail, nowMs)],
       ["bundle", `${detail.bundle_in_force ?? 0} in force, ${detail.bundle_wanted} wanted`],
@@ -86,7 +88,7 @@ function reportPart(shown: HostScreen): string {
       [
         "signed",
         {
-          text: `${terminal.unicode ? "✓" : "+"} verified, made ${ageOf(report.created_at, nowMs)} ago${detail.report_received_at === null ? "" : `, received ${ageOf(detail.report_received_at, nowMs)} ago`}`,
+          text: `${terminal.unicode ? "✓" : "+"} verified, made ${ago(report.created_at, nowMs)}${detail.report_received_at === null ? "" : `, received ${ago(detail.report_received_at, nowMs)}`}`,
           style: "good",
         },
       ],
@@ -189,6 +191,7 @@ export function hostScreenData({ detail, verified }: HostScreen): Readonly<Recor
       intervalS: detail.spec.interval_s ?? null,
       fetchWindows: detail.spec.fetch_windows ?? [],
       applyWindows: detail.spec.apply_windows ?? [],
+      retire: detail.spec.retire ?? false,
     },
     address: detail.address,
     bootId: detail.boot_id,

@@ -7,17 +7,30 @@ import { paint } from "../../../shared/cli/colour.ts";
 
 /** `host list`: who needs somebody first, last-seen always with its age, and a summary that counts everyone. */
 
+/** `behind`: all well, with another bundle than the wanted one. What the new one will do there is not known yet, so it is not `ok`. */
+export type ShownHealth = HostHealth | "behind";
+
 /** Most urgent first. */
-const URGENCY: readonly HostHealth[] = ["failed", "down", "degraded", "stale", "drift", "unknown", "ok", "revoked"];
+const URGENCY: readonly ShownHealth[] = ["failed", "down", "degraded", "stale", "drift", "unknown", "behind", "ok", "revoked"];
+
+export function shownHealth(host: HostItem): ShownHealth {
+  return host.health === "ok" && isBehind(host) ? "behind" : host.health;
+}
+
+function isBehind({ bundle_wanted, bundle_in_force }: HostItem): boolean {
+  return bundle_wanted > 0 && bundle_in_force !== bundle_wanted;
+}
 
 export function sortHosts(hosts: readonly HostItem[]): readonly HostItem[] {
   return hosts.toSorted(
-    (a, b) => URGENCY.indexOf(a.health) - URGENCY.indexOf(b.health) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.host_id < b.host_id ? -1 : 1),
+    (a, b) =>
+      URGENCY.indexOf(shownHealth(a)) - URGENCY.indexOf(shownHealth(b)) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.host_id < b.host_id ? -1 : 1),
   );
 }
 
 export function needsAttention(host: HostItem): boolean {
-  return host.health !== "ok" && host.health !== "revoked";
+  const health = shownHealth(host);
+  return health !== "ok" && health !== "revoked";
 }
 
 export function isPaused(host: Pick<HostItem, "paused_until">, nowMs: number): boolean {
@@ -39,10 +52,21 @@ function heardState(host: HostItem, nowMs: number): string {
   if (failed > 0) return `${failed} failed`;
   if (drifted > 0) return `${drifted} drifted`;
   if (host.bundle_wanted === 0) return "no bundle yet";
-  if (host.bundle_in_force !== host.bundle_wanted) return `on bundle ${host.bundle_in_force ?? 0} of ${host.bundle_wanted}`;
+  if (isBehind(host)) return `on bundle ${host.bundle_in_force ?? 0} of ${host.bundle_wanted}`;
   if (waiting > 0) return `${waiting} waiting`;
   if (changed > 0) return `${changed} changed`;
   return host.mode === "monitor" ? "as wanted, watching" : "converged";
+}
+
+/** `+40 d`: a wrong clock makes every time that this box tells wrong, and at some point its judgement of what is still valid. */
+export function clockOffText({ clock_off_ms: off }: Pick<HostItem, "clock_off_ms">): string | undefined {
+  return off === undefined ? undefined : `${off < 0 ? "-" : "+"}${age(Math.abs(off))}`;
+}
+
+function noteText(host: HostItem): string | null {
+  const off = clockOffText(host);
+  if (off === undefined) return host.note;
+  return host.note === null ? `clock ${off}` : `clock ${off}, ${host.note}`;
 }
 
 export interface ListOptions {
@@ -62,17 +86,17 @@ export function hostListText(hosts: readonly HostItem[], options: ListOptions): 
     { title: "SEEN", align: "right" },
     { title: "STATE", flex: true, least: 12 },
     { title: "AGENT", drop: 2 },
-    ...(wide ? [{ title: "BUNDLE", align: "right" as const }, { title: "MODE" }, { title: "LABELS", flex: true }, { title: "ID" }] : []),
+    ...(wide ? [{ title: "BUNDLE", align: "right" as const }, { title: "MODE", drop: 3 }, { title: "LABELS", flex: true }, { title: "ID" }] : []),
     { title: "NOTE", flex: true, least: 16, drop: 1 },
   ];
   const rows = sortHosts(hosts).map((host): readonly Cell[] => [
     host.name,
-    options.lies?.has(host.host_id) === true ? markCell(terminal, "bad", "unverified") : markCell(terminal, glyphOf(host.health), host.health),
+    options.lies?.has(host.host_id) === true ? markCell(terminal, "bad", "unverified") : markCell(terminal, glyphOf(shownHealth(host)), shownHealth(host)),
     ageOf(host.last_seen_at, nowMs),
     stateText(host, nowMs),
     host.agent_version,
     ...(wide ? [host.bundle_in_force, host.mode, labelsText(host.labels), host.host_id] : []),
-    options.lies?.get(host.host_id) ?? host.note,
+    options.lies?.get(host.host_id) ?? noteText(host),
   ]);
   return hosts.length === 0 ? summaryText(hosts, options) : [table(columns, rows, terminal), summaryText(hosts, options)].join("\n\n");
 }
@@ -111,7 +135,7 @@ function summaryText(hosts: readonly HostItem[], options: ListOptions): string {
 
 function tally(hosts: readonly HostItem[], nowMs: number): readonly (readonly [string, number])[] {
   const counts: readonly (readonly [string, number])[] = [
-    ...URGENCY.map((health) => [health, hosts.filter((host) => host.health === health).length] as const),
+    ...URGENCY.map((health) => [health, hosts.filter((host) => shownHealth(host) === health).length] as const),
     ["paused", hosts.filter((host) => isPaused(host, nowMs)).length],
   ];
   return counts.filter(([, number]) => number > 0);
@@ -122,7 +146,7 @@ export function hostData(host: HostItem): Readonly<Record<string, unknown>> {
     name: host.name,
     id: host.host_id,
     labels: host.labels,
-    health: host.health,
+    health: shownHealth(host),
     contact: host.contact,
     lastSeen: isoTimeOrNull(host.last_seen_at),
     agent: host.agent_version,
@@ -132,6 +156,7 @@ export function hostData(host: HostItem): Readonly<Record<string, unknown>> {
     pausedUntil: isoTimeOrNull(host.paused_until),
     specGeneration: host.spec_generation,
     note: host.note,
+    clockOffMs: host.clock_off_ms ?? null,
     createdAt: isoTime(host.created_at),
   };
 }

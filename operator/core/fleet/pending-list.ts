@@ -1,7 +1,7 @@
 import { ageOf, isoTime } from "../../../shared/cli/age.ts";
 import { table, type Cell } from "../../../shared/cli/table.ts";
 import type { Terminal } from "../../../shared/ports/terminal.ts";
-import type { EnrollmentItem } from "../../../shared/protocol/api/hosts.ts";
+import type { EnrollmentItem, HostItem } from "../../../shared/protocol/api/hosts.ts";
 import type { Verdict } from "../../../shared/trust/verdict.ts";
 import { readEnrollment, type Enrollment } from "./read-enrollment.ts";
 import { unverifiedText } from "./verified-host.ts";
@@ -16,11 +16,30 @@ export function readPending(items: readonly EnrollmentItem[]): readonly Pending[
   return items.map((item) => ({ item, read: readEnrollment(item) })).toSorted((a, b) => b.item.created_at - a.item.created_at);
 }
 
-export function pendingText(pending: readonly Pending[], nowMs: number, terminal: Pick<Terminal, "outIsTty" | "columns" | "colour" | "unicode">): string {
-  if (pending.length === 0) return "  No box waits for approval.";
-  const names = pending.flatMap(({ read }) => (read.ok ? [read.value.statement.name] : []));
-  const rows = pending.map(({ item, read }): readonly Cell[] => {
-    const clash = read.ok && names.filter((name) => name === read.value.statement.name).length > 1;
+export interface PendingShown {
+  readonly pending: readonly Pending[];
+  /** The fleet's hosts, for names that are taken. */
+  readonly hosts: readonly HostItem[];
+}
+
+/** Who else has the name that this box gave itself: a member of the fleet, or another that asks. A name proves nothing, but two of one are worth a look. */
+function sameNameAs({ item, read }: Pending, among: PendingShown): { readonly hosts: readonly string[]; readonly requests: readonly string[] } {
+  if (!read.ok) return { hosts: [], requests: [] };
+  const { name } = read.value.statement;
+  return {
+    hosts: among.hosts.filter((host) => host.name === name && host.health !== "revoked" && host.host_id !== item.host_id).map(({ host_id }) => host_id),
+    requests: among.pending
+      .filter((other) => other.item.request_id !== item.request_id && other.read.ok && other.read.value.statement.name === name)
+      .map((other) => other.item.request_id),
+  };
+}
+
+export function pendingText(shown: PendingShown, nowMs: number, terminal: Pick<Terminal, "outIsTty" | "columns" | "colour" | "unicode">): string {
+  if (shown.pending.length === 0) return "  No box waits for approval.";
+  const rows = shown.pending.map((pending): readonly Cell[] => {
+    const { item, read } = pending;
+    const { hosts, requests } = sameNameAs(pending, shown);
+    const namesakes = [...hosts, ...requests];
     return [
       read.ok ? read.value.statement.name : { text: "unverified", style: "bad" },
       read.ok ? { text: read.value.words.join("-"), style: "strong" } : { text: unverifiedText(read), style: "bad" },
@@ -28,7 +47,7 @@ export function pendingText(pending: readonly Pending[], nowMs: number, terminal
       ageOf(item.created_at, nowMs),
       read.ok ? claimsText(read.value) : "",
       item.request_id,
-      clash ? { text: "! another asks by this name", style: "warn" } : "",
+      namesakes.length > 0 ? { text: `! same name as ${namesakes.join(", ")}`, style: "warn" } : "",
     ];
   });
   return table(
@@ -39,7 +58,7 @@ export function pendingText(pending: readonly Pending[], nowMs: number, terminal
       { title: "AGE", align: "right" },
       { title: "CLAIMS", flex: true, drop: 2 },
       { title: "REQUEST", drop: 3 },
-      { title: "NOTE", drop: 5 },
+      { title: "NOTE", flex: true, least: 18, drop: 5 },
     ],
     rows,
     terminal,
@@ -56,9 +75,9 @@ export function claimsText({ statement }: Enrollment): string {
   return parts.filter((part) => part !== "").join(", ");
 }
 
-export function pendingData(pending: readonly Pending[]): Readonly<Record<string, unknown>> {
+export function pendingData(shown: PendingShown): Readonly<Record<string, unknown>> {
   return {
-    items: pending.map(({ item, read }) => ({
+    items: shown.pending.map(({ item, read }) => ({
       id: item.request_id,
       hostId: item.host_id,
       state: item.state,
@@ -68,6 +87,7 @@ export function pendingData(pending: readonly Pending[]): Readonly<Record<string
       ...(read.ok
         ? { name: read.value.statement.name, words: read.value.words.join("-"), agent: read.value.statement.agent_version, claims: read.value.statement.facts }
         : { refusal: read.refusal, detail: read.detail }),
+      sameNameAs: sameNameAs({ item, read }, shown),
     })),
   };
 }

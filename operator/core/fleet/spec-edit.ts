@@ -3,6 +3,7 @@ import type { Call } from "../../../shared/cli/command.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 import type { SpecEdit } from "../../../shared/protocol/api/hosts.ts";
 import { isUsableNatsUrl, NATS_URLS_MAX } from "../../../shared/protocol/nats-urls.ts";
+import { heldText, SPEC_CLASSES, type SpecField } from "../../../shared/protocol/spec-classes.ts";
 import type { HostSpec, Window } from "../../../shared/protocol/spec.ts";
 
 /** Flags of `host spec` → the next spec, and the difference as lines. Pure; the agent clamps whatever comes to its own limits. */
@@ -10,7 +11,7 @@ export const PAUSE_MS_MAX = 30 * 86_400_000;
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
 
 export function isSpecEdit(options: Call["options"]): boolean {
-  return ["mode", "pause", "resume", "interval", "fetch-window", "apply-window", "no-windows", "nats", "nats-url", "no-nats"].some(
+  return ["mode", "pause", "resume", "interval", "fetch-window", "apply-window", "no-windows", "nats", "nats-url", "no-nats", "retire", "no-retire"].some(
     (name) => options[name] !== undefined,
   );
 }
@@ -31,6 +32,8 @@ export function editOf(spec: HostSpec, options: Call["options"], nowMs: number):
   const cleared = options["no-windows"] === true;
   const fetchWindows = windowsOf(options["fetch-window"]) ?? (cleared ? undefined : spec.fetch_windows);
   const applyWindows = windowsOf(options["apply-window"]) ?? (cleared ? undefined : spec.apply_windows);
+  if (options["retire"] === true && options["no-retire"] === true) throw new Fault("bad_request", "Cannot retire the host and keep it at once");
+  const retires = options["no-retire"] !== true && (options["retire"] === true || spec.retire === true);
   return {
     mode: mode ?? spec.mode,
     ...(pausedUntil === undefined ? {} : { paused_until: pausedUntil }),
@@ -38,7 +41,17 @@ export function editOf(spec: HostSpec, options: Call["options"], nowMs: number):
     ...(fetchWindows === undefined ? {} : { fetch_windows: fetchWindows }),
     ...(applyWindows === undefined ? {} : { apply_windows: applyWindows }),
     ...natsOf(spec, options),
+    ...(retires ? { retire: true } : {}),
   };
+}
+
+/** Fields of this edit that the box will hold back until somebody signs for them: by the table that is compiled into it. */
+export function heldFields(before: HostSpec, after: SpecEdit): readonly SpecField[] {
+  const classes: Readonly<Record<string, "safe" | "held">> = SPEC_CLASSES;
+  const [old, next]: readonly Readonly<Record<string, unknown>>[] = [before, after];
+  const names = Object.keys(SPEC_CLASSES) as readonly SpecField[];
+  // Taking one back is none: what was not signed for was never in force, and a box that retired is gone.
+  return names.filter((name) => classes[name] === "held" && next?.[name] !== undefined && heldText(old?.[name]) !== heldText(next[name]));
 }
 
 function natsOf({ nats }: HostSpec, options: Call["options"]): Pick<SpecEdit, "nats"> {
@@ -68,7 +81,7 @@ export function specDiff(before: HostSpec, after: SpecEdit, nowMs: number): read
 }
 
 export function specFields(
-  spec: Pick<HostSpec, "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows" | "nats">,
+  spec: Pick<HostSpec, "mode" | "paused_until" | "interval_s" | "fetch_windows" | "apply_windows" | "nats" | "retire">,
   nowMs: number,
 ): readonly (readonly [string, string])[] {
   const paused = spec.paused_until;
@@ -79,6 +92,7 @@ export function specFields(
     ["fetch windows", windowsText(spec.fetch_windows)],
     ["apply windows", windowsText(spec.apply_windows)],
     ["NATS", spec.nats === undefined ? "no" : (spec.nats.urls?.join(", ") ?? "the hub's servers")],
+    ["retire", spec.retire === true ? "yes: it leaves the fleet" : "no"],
   ];
 }
 

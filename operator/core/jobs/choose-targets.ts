@@ -41,6 +41,9 @@ export interface ChosenTargets {
 
 const NAMES = /^[A-Za-z0-9*?._-]+(?:,[A-Za-z0-9*?._-]+)*$/;
 const isExpression = (asked: string): boolean => !NAMES.test(asked) || asked === "true" || asked === "false";
+const GROUP = /^@([A-Za-z0-9][A-Za-z0-9._-]{0,62})$/;
+/** `@web` is short for the label that an operator signed. */
+const spelled = (asked: string): string => asked.replace(GROUP, 'has(label.group) && label.group == "$1"');
 const GUEST = /^([A-Za-z0-9._-]+)\/([A-Za-z0-9._-]+)$/;
 
 /** Whether every host's labels and facts have to be known, or only those of the hosts that are named. */
@@ -77,7 +80,7 @@ export function chooseTargets(candidates: readonly Candidate[], wish: TargetWish
   const stays = isExpression(wish.asked) && from === undefined && wish.limit === undefined;
   const made = stays
     ? exceptTarget(
-        wish.asked,
+        spelled(wish.asked),
         candidates.filter(({ hostId }) => except.has(hostId)).map(({ hostId }) => hostId),
       )
     : hostsTarget(hosts.map(({ hostId }) => hostId));
@@ -108,17 +111,21 @@ function pick<T extends { readonly host_id: string; readonly name: string }>(hos
   return [...picked.values()];
 }
 
+const TARGET_FORMS = "A target is a host's name, a glob such as 'web-*', @NAME for the label group=NAME, or an expression such as \"label.site == 'gyor'\".";
+
 function judge(candidates: readonly Candidate[], asked: string, expressions: Expressions): Pick<ChosenTargets, "hosts" | "undecided"> {
   if (!isExpression(asked)) return { hosts: pick(candidates.map(named), asked).map(({ candidate }) => candidate), undecided: undefined };
-  const checked = expressions.check(asked, "host");
+  const expression = spelled(asked);
+  const checked = expressions.check(expression, "host");
   if (!checked.ok)
     throw new Fault("bad_request", `Cannot aim at ${asked}: ${checked.message}`, {
-      remedy: checked.remedy ?? "A target is a host's name, a glob such as 'web-*', or an expression such as \"label.site == 'gyor'\".",
+      // @NAME is a target's spelling, of which the language of expressions knows nothing.
+      remedy: checked.remedy === undefined || asked.includes("@") ? TARGET_FORMS : checked.remedy,
     });
   const hosts: Candidate[] = [];
   let undecided: ChosenTargets["undecided"];
   for (const candidate of candidates) {
-    const judged = expressions.evaluate(asked, "host", subjectOf(candidate));
+    const judged = expressions.evaluate(expression, "host", subjectOf(candidate));
     if (!judged.ok) undecided = { count: (undecided?.count ?? 0) + 1, because: undecided?.because ?? `${candidate.name}: ${judged.message}` };
     else if (judged.value) hosts.push(candidate);
   }

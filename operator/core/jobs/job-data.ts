@@ -13,14 +13,17 @@ export function hostData(host: HostBook, job: string): Readonly<Record<string, u
     outcome: host.outcome,
     verified: host.answer !== undefined,
     ...(host.unverified === undefined ? {} : { unverified: host.unverified }),
-    ...(host.answer === undefined ? { lastSeen: isoTimeOrNull(host.lastSeenMs) } : { at: isoTime(host.answer.atMs), ...answerData(host.answer) }),
+    ...(host.answer === undefined
+      ? { ...(host.code === null ? {} : { code: host.code }), lastSeen: isoTimeOrNull(host.lastSeenMs) }
+      : { at: isoTime(host.answer.atMs), ...answerData(host.answer) }),
   };
 }
 
 /** The type of its line: `return` for what went well, `silent` for what never came, `failed` for all else. */
 export function hostLineType({ outcome }: Pick<HostBook, "outcome">): "return" | "failed" | "silent" {
   if (outcome === "ok") return "return";
-  return outcome === "silent" || outcome === "expired" || outcome === "waiting" || outcome === "running" ? "silent" : "failed";
+  const nothingCame: readonly HostBook["outcome"][] = ["silent", "expired", "cancelled", "waiting", "running"];
+  return nothingCame.includes(outcome) ? "silent" : "failed";
 }
 
 export function summaryData(book: JobBook, job: string, end: { readonly exit: ExitCode; readonly elapsedMs: number }): Readonly<Record<string, unknown>> {

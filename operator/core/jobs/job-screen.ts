@@ -1,4 +1,4 @@
-import { age, ageOf, count } from "../../../shared/cli/age.ts";
+import { age, ago, count } from "../../../shared/cli/age.ts";
 import { paint } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
 import { mark } from "../../../shared/cli/glyph.ts";
@@ -6,10 +6,10 @@ import { bar } from "../../../shared/cli/progress.ts";
 import { table, truncate, type Cell } from "../../../shared/cli/table.ts";
 import type { Terminal } from "../../../shared/ports/terminal.ts";
 import { REFUSALS } from "../../../shared/trust/verdict.ts";
-import { answerLines } from "./answer-text.ts";
+import { answerLines, answerMarks } from "./answer-text.ts";
 import { foldAnswers, type AnswerGroup } from "./fold-answers.ts";
 import type { HostBook, JobBook, Outcome } from "./job-book.ts";
-import { failedHosts, openHosts, silentHosts } from "./job-exit.ts";
+import { openHosts } from "./job-exit.ts";
 
 /** A job as people see it: one live line while it runs; then the answers, the same ones folded, and everyone who did not answer by name. */
 export interface JobPaper {
@@ -49,11 +49,16 @@ export function liveText(book: JobBook, live: { readonly total: number; readonly
 function wordCounts(counts: ReturnType<JobBook["counts"]>): readonly (readonly [string, number])[] {
   const all: readonly (readonly [string, number])[] = [
     ["ok", counts.ok],
-    ["failed", failedHosts(counts)],
+    ["failed", counts.failed],
+    ["refused", counts.refused],
+    ["busy", counts.busy],
+    ["interrupted", counts.interrupted],
     ["unverified", counts.unverified],
     ["running", counts.running],
     ["waiting", counts.waiting],
-    ["silent", silentHosts(counts)],
+    ["silent", counts.silent],
+    ["expired", counts.expired],
+    ["cancelled", counts.cancelled],
   ];
   return all.filter(([word, number]) => number > 0 || word === "ok");
 }
@@ -62,7 +67,7 @@ function answersText(answered: readonly HostBook[], paper: JobPaper): string {
   const [only] = answered;
   if (only === undefined) return "";
   if (answered.length === 1) return groupText({ hosts: answered, lines: linesOf(only) }, paper);
-  const groups = foldAnswers(answered, linesOf);
+  const groups = foldAnswers(answered, (host) => linesOf(host, true));
   const rule = paper.terminal.unicode ? "──" : "--";
   const shown = paper.verbose ? groups : groups.slice(0, GROUPS_MAX);
   return [
@@ -74,13 +79,13 @@ function answersText(answered: readonly HostBook[], paper: JobPaper): string {
 
 /** What those said that failed, where it is more than the one line that stands beside their names. */
 function failedText(failed: readonly HostBook[], paper: JobPaper): string {
-  const groups = foldAnswers(failed, linesOf).slice(0, paper.verbose ? failed.length : GROUPS_MAX);
+  const groups = foldAnswers(failed, (host) => linesOf(host)).slice(0, paper.verbose ? failed.length : GROUPS_MAX);
   return groups.map((group) => groupText(group, paper, "bad")).join("\n");
 }
 
-function linesOf({ answer }: HostBook): readonly string[] {
+function linesOf({ answer }: HostBook, folded = false): readonly string[] {
   if (answer === undefined) return [];
-  const lines = answerLines(answer);
+  const lines = answerLines(answer, { folded });
   return answer.exit === undefined || answer.exit === null || answer.exit === 0 ? lines : [`exit ${answer.exit}`, ...lines];
 }
 
@@ -92,15 +97,25 @@ function groupText({ hosts, lines }: AnswerGroup, { terminal, verbose }: JobPape
   const title = hosts.length === 1 ? names : count(hosts.length, "host");
   const aside = hosts.length === 1 ? took : names;
   const head = `  ${mark(terminal, kind, title)}${aside === "" ? "" : `  ${paint(terminal, "quiet", aside)}`}`;
-  return [head, ...outputText(lines, verbose, terminal)].join("\n");
+  const marks = only?.answer === undefined ? 0 : answerMarks(only.answer).length;
+  return [head, ...outputText({ lines, marks }, verbose, terminal)].join("\n");
 }
 
-function outputText(lines: readonly string[], verbose: boolean, terminal: JobPaper["terminal"]): readonly string[] {
-  const shown = verbose || lines.length <= GROUP_LINES_MAX + 1 ? lines : lines.slice(0, GROUP_LINES_MAX);
+/** The last `marks` lines say what is missing of the output: they stay when the rest is left out. */
+function outputText(
+  { lines, marks }: { readonly lines: readonly string[]; readonly marks: number },
+  verbose: boolean,
+  terminal: JobPaper["terminal"],
+): readonly string[] {
+  const output = lines.slice(0, lines.length - marks);
+  const shown = verbose || output.length <= GROUP_LINES_MAX + 1 ? output : output.slice(0, GROUP_LINES_MAX);
   const room = terminal.outIsTty ? Math.max(16, terminal.columns - 6) : Number.POSITIVE_INFINITY;
+  const drawn = (some: readonly string[]): readonly string[] =>
+    some.flatMap((line) => wrapped(escapeUntrusted(line.replaceAll("\t", "  ")), room).map((part) => `      ${part}`.trimEnd()));
   return [
-    ...shown.flatMap((line) => wrapped(escapeUntrusted(line.replaceAll("\t", "  ")), room).map((part) => `      ${part}`.trimEnd())),
-    ...(shown.length < lines.length ? [paint(terminal, "quiet", `      and ${lines.length - shown.length} more lines: -v shows all`)] : []),
+    ...drawn(shown),
+    ...(shown.length < output.length ? [paint(terminal, "quiet", `      and ${output.length - shown.length} more lines: -v shows all`)] : []),
+    ...drawn(lines.slice(output.length)),
   ];
 }
 
@@ -153,12 +168,12 @@ export function whyText(host: HostBook, { nowMs, expiresMs }: Pick<JobPaper, "no
     const said = answerLines(answer).at(-1) ?? "";
     return [ended, answer.code === "exit" ? "" : (answer.code ?? ""), means === "" ? said : means].filter((part) => part !== "").join("  ");
   }
-  const seen = host.lastSeenMs === null ? "never seen" : `last seen ${ageOf(host.lastSeenMs, nowMs)} ago`;
+  const seen = host.lastSeenMs === null ? "never seen" : `last seen ${ago(host.lastSeenMs, nowMs)}`;
   switch (outcome) {
     case "waiting":
       return `${host.hubState === "delivered" ? `was given it, ${seen}` : host.hubState === "queued" ? "waits for its batch" : seen}; the op waits for it, ${age(Math.max(0, expiresMs - nowMs))} more`;
     case "silent":
-      return `${seen}; it was given the op and never answered`;
+      return host.code === "away" ? `${seen}; it was away, and this kind of op does not wait` : `${seen}; it was given the op and never answered`;
     case "expired":
       return `${seen}; its time was over first`;
     default:

@@ -40,6 +40,23 @@ function faultOf(work: () => unknown): string {
   }
 }
 
+test("@NAME means whoever an operator labelled group=NAME, and stays an expression", () => {
+  const hosts = [candidate("web-1", { group: "front" }), candidate("web-2", { group: "back" }), candidate("db-1", { site: "gyor" })];
+  const names = (more: TargetWish) => chooseTargets(hosts, more, expressions);
+  const front = names(wish("@front"));
+  expect([front.target, front.hosts.map(({ name }) => name), front.undecided]).toEqual([
+    { expr: 'has(label.group) && label.group == "front"' },
+    ["web-1"],
+    undefined,
+  ]);
+  expect(names(wish("*", { except: ["@front"] })).hosts.map(({ name }) => name)).toEqual(["db-1", "web-2"]);
+  expect([asksOfAll(wish("@front")), faultOf(() => names(wish("@moon"))), faultOf(() => names(wish("@front,web-2")))]).toEqual([
+    true,
+    expect.stringContaining("Cannot aim at @moon: no host is meant"),
+    expect.stringContaining("@NAME"),
+  ]);
+});
+
 test("what is typed becomes exactly what is signed", () => {
   const list = (...names: readonly string[]) => ({
     expr: `host.id in [${names
@@ -126,6 +143,17 @@ test("params are read by the kind's own schema", async () => {
     for (const key of Object.keys(OP_KINDS[kind].example)) expect([kind, paramNames(kind)]).toEqual([kind, expect.arrayContaining([key])]);
 });
 
+test("what is missing or can't be is said in the words of the command line", async () => {
+  const said = (kind: keyof typeof OP_KINDS, ...words: readonly string[]): Promise<string> =>
+    readParams(kind, words, {}, () => Promise.resolve(utf8(""))).then(
+      (params) => JSON.stringify(params),
+      (error: unknown) => faultOf(() => raiseIt(error)),
+    );
+  expect(await said("file.put", "path=/etc/motd", "content=x", "only_if=absent")).toContain('"only_if":"absent"');
+  expect(await said("cmd.run")).toContain("felhom run box-1 cmd.run -- uptime -p");
+  expect(await said("host.rekey")).toContain("key: is missing, it is one of box");
+});
+
 const answer = (changes: Partial<ReturnPayload>) =>
   accept(
     returnPayload.parse({
@@ -206,6 +234,9 @@ test("bytes that are no text are told as such, and data is read as it is", () =>
   expect(answerData(of({ stdout: base64(new Uint8Array([0xff])) }))).toMatchObject({ stdoutBase64: "/w==" });
   expect(answerLines(of({ data: { text: "line one\nline two\n" } }))).toEqual(["line one", "line two"]);
   expect(answerLines(of({ data: { a: 1, b: "x" } }))).toEqual(["a=1  b=x"]);
+  const times = of({ data: { paused_until: 1_764_288_000_000, uptime_ms: 7_200_000, refuses_before: 1e300, mtime_ms: "soon", duration_ms: -1 } });
+  expect(answerLines(times)).toEqual(["paused_until=2025-11-28T00:00:00Z  uptime=2 h  refuses_before=1e+300  mtime_ms=soon  duration_ms=-1"]);
+  expect(answerData(times)["data"]).toMatchObject({ paused_until: 1_764_288_000_000, uptime_ms: 7_200_000 });
   expect(answerLines(of({ stdout: base64(utf8("o\n")), stderr: base64(utf8("e\n")), truncated: true }))).toEqual([
     "o",
     "stderr: e",
@@ -253,6 +284,10 @@ test("a retry never asks a host that ran it, or that still may, unless twice is 
     "x-refused",
   ]);
 });
+
+function raiseIt(error: unknown): never {
+  throw error;
+}
 
 function raise(): never {
   throw new Error("there is an answer");

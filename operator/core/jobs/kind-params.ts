@@ -15,6 +15,8 @@ export type ReadParamFile = (path: string) => Promise<Uint8Array>;
 /** Params that are bytes: their text form is base64, which nobody types. */
 const BYTES: ReadonlySet<string> = new Set(["cmd.run stdin", "file.put content"]);
 
+const COMMAND_TEXT = "A command comes after --, such as: felhom run box-1 cmd.run -- uptime -p, or a script with --script FILE.";
+
 type Shape = "text" | "number" | "boolean" | "list" | "json";
 
 export function readKind(typed: string): OpKindName {
@@ -38,7 +40,7 @@ export async function readParams(
     const key = word.slice(0, at);
     if (at <= 0)
       throw new Fault("bad_request", `Cannot use ${word}: params are KEY=VALUE`, {
-        remedy: kind === "cmd.run" ? "A command comes after --, such as: felhom run box-1 cmd.run -- uptime -p" : paramsText(kind, shapes),
+        remedy: kind === "cmd.run" ? COMMAND_TEXT : paramsText(kind, shapes),
       });
     const shape = shapes.get(key);
     if (shape === undefined) {
@@ -53,7 +55,10 @@ export async function readParams(
     params[key] = Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value;
   }
   const checked = checkOp(kind, params);
-  if (!checked.ok) throw new Fault("bad_request", `Cannot run ${kind}: ${checked.detail}`, { remedy: paramsText(kind, shapes) });
+  if (!checked.ok) {
+    const hasNothing = kind === "cmd.run" && params["argv"] === undefined && params["script"] === undefined;
+    throw new Fault("bad_request", `Cannot run ${kind}: ${checked.detail}`, { remedy: hasNothing ? COMMAND_TEXT : paramsText(kind, shapes) });
+  }
   return params;
 }
 
@@ -145,8 +150,12 @@ function shapeOf(property: unknown): Shape {
   const constant = property["const"];
   if (typeof constant === "string") return "text";
   if (typeof constant === "boolean") return "boolean";
-  const [first] = listOf(property["anyOf"] ?? property["oneOf"]);
-  return first === undefined ? "json" : shapeOf(first);
+  // A form that the schema can't write down as JSON Schema, such as a hash, says nothing: the next one does.
+  return (
+    listOf(property["anyOf"] ?? property["oneOf"])
+      .map(shapeOf)
+      .find((shape) => shape !== "json") ?? "json"
+  );
 }
 
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && !Array.isArray(value);

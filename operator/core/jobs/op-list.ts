@@ -7,6 +7,7 @@ import type { DraftedOp } from "../../../shared/trust/op.ts";
 import { standingOf } from "../../../shared/trust/op.ts";
 import type { TrustedRoot } from "../../../shared/trust/root.ts";
 import type { Verdict } from "../../../shared/trust/verdict.ts";
+import { actorText } from "../trust/actor-text.ts";
 import { describeLines, opData, targetText } from "./op-screen.ts";
 
 /** Ops as a list. Kind, class and target are read from each payload; state, age and counts are the hub's word. */
@@ -44,7 +45,14 @@ export function opListText(ops: readonly ListedOp[], paper: OpListPaper): string
     standText(item, op, paper.root),
     ageOf(item.accepted_at, nowMs),
     op.ok ? summaryText(op.value) : `${op.refusal}${op.detail === "" ? "" : `: ${op.detail}`}`,
-    ...(wide ? [op.ok ? targetText(op.value.payload.target, () => undefined) : null, item.drafted_by, until(item.expires_at, nowMs)] : []),
+    ...(wide
+      ? [
+          op.ok ? targetText(op.value.payload.target, () => undefined) : null,
+          actorText(item.drafted_by, paper.root.payload),
+          until(item.expires_at, nowMs),
+          item.note ?? null,
+        ]
+      : []),
   ]);
   return table(
     [
@@ -54,7 +62,7 @@ export function opListText(ops: readonly ListedOp[], paper: OpListPaper): string
       { title: "ANSWERS" },
       { title: "AGE", align: "right", drop: 1 },
       { title: "WHAT", flex: true, least: 12, drop: 2 },
-      ...(wide ? [{ title: "TARGET", flex: true }, { title: "BY", flex: true }, { title: "EXPIRES" }] : []),
+      ...(wide ? [{ title: "TARGET", flex: true }, { title: "BY", flex: true }, { title: "EXPIRES" }, { title: "DRAFTER'S NOTE", flex: true, drop: 3 }] : []),
     ],
     rows,
     terminal,
@@ -90,6 +98,7 @@ export function opItemData(item: OpItem, op: Verdict<DraftedOp>): Readonly<Recor
     state: item.state,
     acceptedAt: isoTime(item.accepted_at),
     draftedBy: item.drafted_by,
+    note: item.note ?? null,
     pacing: item.pacing,
     counts: item.counts,
     total: item.total,

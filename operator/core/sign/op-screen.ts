@@ -1,4 +1,4 @@
-import { ageOf, byteSize, count, isoTime, until } from "../../../shared/cli/age.ts";
+import { ago, byteSize, count, isoTime, until } from "../../../shared/cli/age.ts";
 import { paint } from "../../../shared/cli/colour.ts";
 import { escapeUntrusted } from "../../../shared/cli/escape.ts";
 import { mark } from "../../../shared/cli/glyph.ts";
@@ -6,6 +6,7 @@ import { describeOp } from "../../../shared/ops/catalogue.ts";
 import type { Terminal } from "../../../shared/ports/terminal.ts";
 import { type DraftedOp, shortDigest, type Standing } from "../../../shared/trust/op.ts";
 import type { OpTarget, RootPayload } from "../../../shared/trust/payloads.ts";
+import { actorText, noteText } from "../trust/actor-text.ts";
 import { type Risk, riskOf, wordsOf } from "./pending-op.ts";
 import type { TargetView } from "./target-view.ts";
 
@@ -21,9 +22,13 @@ export interface Shown {
   readonly unusual: readonly string[];
   /** The hub's word; absent where no hub was asked. */
   readonly draftedBy: string | undefined;
+  /** The drafter's words. */
+  readonly note: string | undefined;
   readonly nowMs: number;
   /** Lines of description; the rest is counted. */
   readonly linesMax: number;
+  /** Before its first line: which of how many. */
+  readonly title?: string;
 }
 
 type Screen = Pick<Terminal, "columns" | "colour" | "unicode" | "outIsTty">;
@@ -43,7 +48,8 @@ export function opScreen(shown: Shown, terminal: Screen): string {
     ["evidence", evidenceLines(view, nowMs)],
     ["window", [`${isoTime(payload.issued_at)} – ${isoTime(payload.expires_at)}, ends ${until(payload.expires_at, nowMs)}, once per host`]],
     ["reason", payload.reason === undefined ? [] : [payload.reason]],
-    ["asked by", shown.draftedBy === undefined ? [] : [`${shown.draftedBy} (the hub says so)`]],
+    ["asked by", shown.draftedBy === undefined ? [] : [`${actorText(shown.draftedBy, shown.root.payload)} (the hub says so)`]],
+    ["note", shown.note === undefined ? [] : [noteText(shown.note)]],
     ["policy", [policyLine(standing, shown.root.payload)]],
     [
       "digest",
@@ -55,16 +61,17 @@ export function opScreen(shown: Shown, terminal: Screen): string {
     ...shown.unusual,
   ];
   return [
-    head(draft, terminal),
+    ...head(draft, shown.title ?? "", terminal),
     ...rows.flatMap(([label, lines]) => labelled(label, lines, terminal)),
     ...warnings.flatMap((line) => warned(line, terminal)),
   ].join("\n");
 }
 
-function head(draft: DraftedOp, terminal: Screen): string {
+function head(draft: DraftedOp, title: string, terminal: Screen): readonly string[] {
   const risk = riskOf(draft);
   const kind = paint(terminal, risk === "high" ? "bad" : "strong", escapeUntrusted(draft.payload.kind));
-  return `${kind}  ${draft.payload.id}  ${draft.class}, risk ${RISK_WORD[risk]}  drawn from the ${byteSize(draft.bytes.byteLength)} that you would sign`;
+  const line = `${title}${kind}  ${draft.payload.id}  ${draft.class}, risk ${RISK_WORD[risk]}  drawn from the ${byteSize(draft.bytes.byteLength)} that you would sign`;
+  return foldedAt(line, terminal.columns, terminal);
 }
 
 function targetLines(target: OpTarget, view: TargetView): readonly string[] {
@@ -87,7 +94,7 @@ function evidenceLines(view: TargetView, nowMs: number): readonly string[] {
     .map(({ identity, facts, report }) =>
       report === undefined && facts === undefined
         ? `${identity.name}: nothing signed by it is there`
-        : `${identity.name}: ${report === undefined ? `facts signed ${ageOf(facts?.at, nowMs)} ago` : `signed ${ageOf(report.at, nowMs)} ago: ${report.summary}`}`,
+        : `${identity.name}: ${report === undefined ? `facts signed ${ago(facts?.at, nowMs)}` : `signed ${ago(report.at, nowMs)}: ${report.summary}`}`,
     );
 }
 
@@ -110,10 +117,13 @@ function warned(line: string, terminal: Screen): readonly string[] {
 }
 
 function folded(line: string, terminal: Screen): readonly string[] {
-  const escaped = escapeUntrusted(line);
-  const room = Math.max(20, terminal.columns - LABEL - 4);
-  if (!terminal.outIsTty || Bun.stringWidth(escaped) <= room) return [escaped];
-  return Bun.wrapAnsi(escaped, room - 2, { hard: true, wordWrap: false, trim: false })
+  return foldedAt(escapeUntrusted(line), Math.max(20, terminal.columns - LABEL - 4), terminal);
+}
+
+/** Between words where there are any; what has none, such as an expression of ids, is cut. */
+function foldedAt(line: string, room: number, terminal: Screen): readonly string[] {
+  if (!terminal.outIsTty || Bun.stringWidth(line) <= room) return [line];
+  return Bun.wrapAnsi(line, room - 2, { hard: true, wordWrap: true, trim: false })
     .split("\n")
     .map((part, at) => (at === 0 ? part : `  ${part}`));
 }

@@ -18,6 +18,8 @@ export interface OpenOp {
   readonly risk: Risk;
   /** The hub's word. */
   readonly draftedBy: string;
+  /** The drafter's words, as the hub has them: under no signature. */
+  readonly note: string | undefined;
   readonly words: string;
 }
 
@@ -59,7 +61,8 @@ function readOne(item: OpItem, root: TrustedRoot, nowMs: number): PendingOp {
   const standing = standingOf(bytes, item.signatures, opClass, root);
   if (nowMs >= payload.expires_at) return { is: "over", draft: draft.value, because: "expired" };
   if (standing.signers.length >= standing.threshold) return { is: "over", draft: draft.value, because: "signed" };
-  return { is: "open", draft: draft.value, standing, risk: riskOf(draft.value), draftedBy: item.drafted_by, words: wordsOf(draft.value) };
+  const note = item.note ?? undefined;
+  return { is: "open", draft: draft.value, standing, risk: riskOf(draft.value), draftedBy: item.drafted_by, note, words: wordsOf(draft.value) };
 }
 
 export function riskOf({ class: opClass, payload }: Pick<DraftedOp, "class" | "payload">): Risk {

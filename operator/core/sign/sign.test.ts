@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { testFleet, testHost, testBoxKey } from "../../../shared/sim/test-fleet.ts";
+import { testFleet, testHost, testBoxKey, valueOf } from "../../../shared/sim/test-fleet.ts";
 import { OP_NOW_MS, opPayloadOf, opRoot } from "../../../shared/sim/test-op.ts";
+import { readDraft } from "../../../shared/trust/op.ts";
 import { spellKey } from "../../../shared/trust/keys.ts";
 import type { OpItem } from "../../../shared/protocol/api/ops.ts";
 import { base64, utf8 } from "../../../shared/core/bytes.ts";
+import { opScreen } from "./op-screen.ts";
 import { type PendingOp, readPending, riskOf } from "./pending-op.ts";
 import { type KnownHost, nameToType, type TargetView } from "./target-view.ts";
 import { DRAFTERS_MAX, EMPTY_MEMORY, EVIDENCE_OLD_MS, type Looking, remembered, unusualLines } from "./unusual.ts";
@@ -27,6 +29,7 @@ const payload = opPayloadOf("agent.forget", { target: { host_id: one.hostId } })
 const looking = (changes: Partial<Looking> = {}): Looking => ({
   payload,
   draftedBy: "key:anna",
+  root: opRoot().payload,
   view: view(),
   standing: { role: "destroy", threshold: 2, signers: [], ignored: [] },
   memory: { hosts: {}, drafters: ["key:anna"] },
@@ -73,11 +76,48 @@ describe("what is unusual", () => {
     ).toEqual(["it is aimed at every one of 2 hosts"]);
     expect(unusualLines(looking({ view: view({ meant: [] }) }))).toEqual(["no host that is known here is meant by it now; it holds for hosts to come"]);
   });
+  test("what destroys a guest is said to have no verified backup, while none can be shown", () => {
+    const destroys = opPayloadOf("guest.destroy");
+    const target = { host_id: one.hostId, guest_id: "vm-104" };
+    expect(unusualLines(looking({ payload: { ...destroys, target } }))).toEqual(["no verified backup of vm-104 is known here"]);
+  });
   test("the memory is bounded, and the oldest drafter goes first", () => {
     let memory = EMPTY_MEMORY;
     for (let at = 0; at <= DRAFTERS_MAX; at += 1) memory = remembered(memory, { draftedBy: `token:${at}`, view: view() });
     expect([memory.drafters.length, memory.drafters.includes("token:0"), Object.keys(memory.hosts)]).toEqual([DRAFTERS_MAX, false, [one.hostId]]);
   });
+});
+
+test("on a narrow window the screen folds between words, and nothing passes the window's edge", () => {
+  const draft = valueOf(readDraft(utf8(JSON.stringify(payload)), opRoot()));
+  const terminal = { columns: 80, colour: false, unicode: true, outIsTty: true };
+  const title = "OP 12 of 40  ";
+  const screen = opScreen(
+    {
+      draft,
+      standing: looking().standing,
+      root: opRoot(),
+      view: view(),
+      unusual: unusualLines(looking({ draftedBy: "token:console" })),
+      draftedBy: "token:console",
+      note: undefined,
+      nowMs: OP_NOW_MS,
+      linesMax: 60,
+      title,
+    },
+    terminal,
+  );
+  const lines = screen.split("\n");
+  expect(lines.filter((line) => Bun.stringWidth(line) > 80)).toEqual([]);
+  const words = screen.replace(/\s+/g, " ");
+  for (const whole of [
+    "OP 12 of 40 agent.forget",
+    "that you would sign",
+    "its secrets at rest, and stop the agent",
+    "you would be number 1 of 2",
+    "once per host",
+  ])
+    expect(words).toContain(whole);
 });
 
 const NOBODY: OpItem["counts"] = {

@@ -45,7 +45,7 @@ export function readKeys(answer: Uint8Array): Verdict<readonly AgentKey[]> {
     const comment = blob === undefined ? undefined : readString(body, blob.next);
     if (blob === undefined || comment === undefined || index >= KEYS_MAX) return refuse("envelope_malformed", "the ssh-agent's list of keys can't be read");
     at = comment.next;
-    const publicKey = publicKeyOf(blob.value);
+    const publicKey = sshPublicKey(blob.value);
     if (publicKey !== undefined) keys.push({ publicKey, comment: textOf(comment.value) });
   }
   return accept(keys);
@@ -65,7 +65,8 @@ export function readSignature(answer: Uint8Array): Verdict<Uint8Array> {
 
 const keyBlob = (publicKey: Uint8Array): Uint8Array => concat(string(utf8(ED25519)), string(publicKey));
 
-function publicKeyOf(blob: Uint8Array): Uint8Array | undefined {
+/** The 32 bytes of an Ed25519 key from its blob, as agents list it and as `.pub` files have it in base64. */
+export function sshPublicKey(blob: Uint8Array): Uint8Array | undefined {
   const kind = readString(blob, 0);
   if (kind === undefined || textOf(kind.value) !== ED25519) return undefined;
   const key = readString(blob, kind.next);

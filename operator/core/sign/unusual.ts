@@ -1,7 +1,8 @@
 import { age, count } from "../../../shared/cli/age.ts";
 import { spellKey } from "../../../shared/trust/keys.ts";
-import type { OpPayload } from "../../../shared/trust/payloads.ts";
+import type { OpPayload, RootPayload } from "../../../shared/trust/payloads.ts";
 import type { Standing } from "../../../shared/trust/op.ts";
+import { actorText } from "../trust/actor-text.ts";
 import type { TargetView } from "./target-view.ts";
 
 /**
@@ -23,13 +24,14 @@ export const HOSTS_MAX = 100_000;
 export interface Looking {
   readonly payload: OpPayload;
   readonly draftedBy: string;
+  readonly root: RootPayload;
   readonly view: TargetView;
   readonly standing: Standing;
   readonly memory: SigningMemory;
   readonly nowMs: number;
 }
 
-export function unusualLines({ payload, draftedBy, view, standing, memory, nowMs }: Looking): readonly string[] {
+export function unusualLines({ payload, draftedBy, root, view, standing, memory, nowMs }: Looking): readonly string[] {
   const lines: string[] = [];
   const changed = view.meant.filter(({ identity }) => {
     const known = memory.hosts[identity.hostId];
@@ -40,7 +42,7 @@ export function unusualLines({ payload, draftedBy, view, standing, memory, nowMs
     Object.entries(memory.hosts).some(([id, known]) => known.name === identity.name && id !== identity.hostId),
   );
   if (renamed.length > 0) lines.push(`${names(renamed)} has another identity key than the host of that name that you last signed for`);
-  if (!memory.drafters.includes(draftedBy)) lines.push(`the first op drafted by ${draftedBy} that you see here`);
+  if (!memory.drafters.includes(draftedBy)) lines.push(`the first op drafted by ${actorText(draftedBy, root)} that you see here`);
   if (view.unverified.length > 0)
     lines.push(
       `${count(view.unverified.length, "host")} in the hub's list can't be verified here and may be meant: ${listed(view.unverified.map(({ name }) => name))}`,
@@ -51,6 +53,8 @@ export function unusualLines({ payload, draftedBy, view, standing, memory, nowMs
   if (view.reads.facts.length > 0) lines.push(`it is aimed by what boxes claim of themselves: ${listed(view.reads.facts.map((fact) => `fact.${fact}`))}`);
   const silent = view.meant.filter(({ facts, report }) => nowMs - Math.max(facts?.at ?? 0, report?.at ?? 0) > EVIDENCE_OLD_MS);
   if (silent.length > 0) lines.push(`${names(silent)} signed nothing in the last ${age(EVIDENCE_OLD_MS)}`);
+  // Nothing that a host signs tells of backups yet, so there is none to show.
+  if (payload.kind === "guest.destroy" && "guest_id" in payload.target) lines.push(`no verified backup of ${payload.target.guest_id} is known here`);
   if (payload.expires_at - payload.issued_at > LONG_MS) lines.push(`it stays valid for ${age(payload.expires_at - payload.issued_at)}`);
   if (standing.ignored.length > 0)
     lines.push(`${count(standing.ignored.length, "signature")} on it ${standing.ignored.length === 1 ? "does" : "do"} not count: ${listed(standing.ignored)}`);

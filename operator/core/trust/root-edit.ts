@@ -4,8 +4,10 @@
  */
 import { Fault } from "../../../shared/core/fault.ts";
 import type { KeyId } from "../../../shared/core/ids.ts";
-import { isoTime } from "../../../shared/cli/age.ts";
+import { count, isoTime } from "../../../shared/cli/age.ts";
+import { fromBase64 } from "../../../shared/core/bytes.ts";
 import { keyIdOf, readPublicKey, spellKey } from "../../../shared/trust/keys.ts";
+import { sshPublicKey } from "../sign/ssh-agent-wire.ts";
 import { mustVerify } from "../../../shared/trust/must-verify.ts";
 import { ROLES, type Role, type RootPayload } from "../../../shared/trust/payloads.ts";
 
@@ -71,8 +73,8 @@ export function checkSatisfiable(next: RootPayload): void {
         remedy: `Give the role to another key first: felhom trust add NAME KEY --role ${role}`,
       });
     if (keys.length < threshold)
-      throw new Fault("bad_request", `Cannot make this root: role ${role} would need ${threshold} signatures and have ${keys.length} keys`, {
-        remedy: `felhom trust threshold ${role} ${keys.length} lowers it first.`,
+      throw new Fault("bad_request", `Cannot make this root: role ${role} would need ${threshold} signatures and have ${count(keys.length, "key")}`, {
+        remedy: `felhom trust add gives the role another key first; felhom trust threshold ${role} ${keys.length} asks for fewer.`,
       });
   }
 }
@@ -89,13 +91,28 @@ export function chooseKey(root: RootPayload, asked: string): KeyId {
   return only;
 }
 
-/** A public key as `key export` prints it: `ed25519:` and base64url; the prefix may be missing. */
+/** A public key as `key export` prints it, `ed25519:` and base64url, the prefix may be missing; or a line of OpenSSH, as `ssh-add -L` prints it. */
 export function readKey(spelled: string): Uint8Array {
+  const [, type, blob = ""] = /^([a-z0-9@.-]+-[a-z0-9@.-]+)(?:\s+(\S*))?(?:\s|$)/.exec(spelled.trim()) ?? [];
+  if (type !== undefined && SSH_TYPE.test(type)) return sshKey(type, blob);
   return mustVerify(
     readPublicKey(spelled.trim().replace(/^ed25519:/, "")),
     "Cannot take this public key",
     "felhom key export NAME prints one, on the workstation that has the key.",
   );
+}
+
+const SSH_TYPE = /^(?:sk-)?(?:ssh|ecdsa)-/;
+
+function sshKey(type: string, blob: string): Uint8Array {
+  if (type !== "ssh-ed25519")
+    throw new Fault("bad_request", `Cannot take this public key: it is of the type ${type}`, {
+      remedy: "Only ssh-ed25519 can sign for felhom: ssh-keygen -t ed25519. Keys of FIDO devices (sk-…) sign something else than what they are given.",
+    });
+  const publicKey = sshPublicKey(fromBase64(blob) ?? new Uint8Array());
+  if (publicKey === undefined)
+    throw new Fault("bad_request", "Cannot take this public key: it is no whole line of OpenSSH", { remedy: "ssh-add -L prints one." });
+  return mustVerify(readPublicKey(spellKey(publicKey)), "Cannot take this public key");
 }
 
 export const spellPublicKey = (publicKey: Uint8Array): string => `ed25519:${spellKey(publicKey)}`;

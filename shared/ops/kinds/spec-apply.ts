@@ -29,6 +29,12 @@ const schema = z.strictObject({
   ),
 });
 
+/** What a field does, for eyes that did not write it. One that is not known here is shown as it is spelled. */
+function effectOf(name: string, to: string): readonly string[] {
+  if (name !== "retire" || to !== "true") return [];
+  return ["leave the fleet, as by agent.forget: the host's keys, its desired state and its secrets at rest are deleted, and the agent stops"];
+}
+
 export const specApply = opKind({
   kind: "spec.apply",
   class: "destroy",
@@ -37,7 +43,7 @@ export const specApply = opKind({
   schema,
   describe: ({ generation, fields }) => [
     `apply what generation ${generation} of the host's spec changes destructively`,
-    ...Object.entries(fields).map(([name, { from, to }]) => `${name}: ${from} becomes ${to}`),
+    ...Object.entries(fields).flatMap(([name, { from, to }]) => [`${name}: ${from} becomes ${to}`, ...effectOf(name, to)]),
   ],
   offline: "replace",
   exclusive: true,

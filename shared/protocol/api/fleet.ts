@@ -42,7 +42,9 @@ export const blobsMissingReply = z.object({ missing: z.array(sha256Hex) });
  * One thing that happened. `seq` orders; `data` is flat. Kinds are closed in `EVENT_KINDS`. GET /api/v1/events → `page("EventList",
  * eventItem)`: newest first, or oldest first after `since=<seq>`; `kind=a,b`, `host=<host id>`. GET /api/v1/events/stream with the same
  * filters → server-sent events: `id:` is the seq, `event:` the kind, `data:` one eventItem; resumes after `Last-Event-ID` or `since`, else starts with what comes next.
+ * Every stream of the API begins with `event: opened`, whose `id:` is the sequence that it goes on after: another than was asked for says that there is a gap.
  */
+export const STREAM_OPENING = "opened";
 export const EVENT_KINDS = [
   "host.enroll-requested",
   "host.approved",

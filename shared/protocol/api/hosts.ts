@@ -22,6 +22,8 @@ export const hostItem = z.object({
   mode: z.enum(["enforce", "monitor"]),
   paused_until: z.nullable(wallMs),
   note: z.nullable(text(256)),
+  /** By its newest report, the box's clock was so far ahead of the hub's, or behind when negative; absent when they agree. */
+  clock_off_ms: z.optional(z.int()),
   created_at: wallMs,
 });
 export type HostItem = z.infer<typeof hostItem>;
@@ -71,6 +73,8 @@ export const specEdit = z.strictObject({
   fetch_windows: hostSpec.shape.fetch_windows,
   apply_windows: hostSpec.shape.apply_windows,
   nats: hostSpec.shape.nats,
+  /** Destructive: the box holds it back until a `spec.apply` for it is signed. */
+  retire: hostSpec.shape.retire,
 });
 export type SpecEdit = z.infer<typeof specEdit>;
 

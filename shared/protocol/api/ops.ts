@@ -101,6 +101,21 @@ export type OpReturnItem = z.infer<typeof opReturnItem>;
 export const opProgress = z.object({ op_id: text(32), state: opState, counts: targetCounts, total: counter });
 export type OpProgress = z.infer<typeof opProgress>;
 
+/**
+ * POST /api/v1/returns takes signed records that somebody carried here (`felhom op receipts` on the box), and answers `one("CarriedReturns",
+ * carriedReturns)`: 201 when one of them was new, 200 when all were here. Whose a record is, its own signature says. All of them verify,
+ * or none is taken. What the box says itself later is the same record.
+ */
+export const CARRIED_RETURNS_MAX = 200;
+export const returnsUpload = z.strictObject({ envelopes: z.array(envelope).check(z.minLength(1), z.maxLength(CARRIED_RETURNS_MAX)) });
+export const carriedReturns = z.object({
+  taken: counter,
+  known: counter,
+  /** Answered by some of them and not here. The records are kept, and count as soon as the op comes. */
+  ops_missing: z.array(text(32)),
+});
+export type CarriedReturns = z.infer<typeof carriedReturns>;
+
 /** GET /api/v1/hosts/{host_id}/op-log → `page("OpLogList", opLogItem)`, oldest first; `since=<seq>`. `entry` is the box's own text: its hash chains to the next. */
 export const opLogItem = z.object({ seq: counter, received_at: wallMs, entry: text(4_096) });
 export type OpLogItem = z.infer<typeof opLogItem>;

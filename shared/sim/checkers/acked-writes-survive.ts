@@ -44,7 +44,7 @@ export function ackedWritesSurvive(): Checker {
         report(`bundle ${truth.acked.bundle} was confirmed, the hub holds ${newest("bundles")}`);
       for (const { host_id, acked_seq, spec_generation } of database.all<{ host_id: string; acked_seq: number; spec_generation: number }>(
         "check",
-        "SELECT host_id, acked_seq, spec_generation FROM hosts",
+        "SELECT h.host_id, coalesce(a.acked_seq, 0) AS acked_seq, h.spec_generation FROM hosts AS h LEFT JOIN host_acks AS a ON a.host_id = h.host_id",
       )) {
         const acked = truth.ackedSeqs.get(host_id);
         const known = durable.get(host_id);

@@ -143,6 +143,21 @@ export function netContract(name: string, make: () => NetUnderTest): void {
       await reading;
     });
 
+    test("a port has one listener: a second one is told so, and the first goes on", async () => {
+      const listener = await net.server.serve("test", { on: "tcp", address: "127.0.0.1", port: 0, bodyBytesMax: 1_000 }, () => new Response("first"));
+      listeners.push(listener);
+      const second = await net.server
+        .serve("test", { on: "tcp", address: "127.0.0.1", port: listener.port, bodyBytesMax: 1_000 }, () => new Response("second"))
+        .then(
+          (other) => listeners.push(other),
+          (error: unknown) => (isFault(error) ? [error.code, error.message.endsWith("EADDRINUSE")] : error),
+        );
+      expect(second).toEqual(["net_unreachable", true]);
+      const asked = ask({ url: listener.url });
+      await net.pass(100);
+      expect(await asked).toMatchObject({ body: "first" });
+    });
+
     test("a listener that stopped is not there any more", async () => {
       const listener = await net.server.serve("test", { on: "tcp", address: "127.0.0.1", port: 0, bodyBytesMax: 10 }, () => new Response("here"));
       const before = ask({ url: listener.url });

@@ -216,6 +216,26 @@ describe("YAML that an attacker or a slip of the hand would write (faults.md 31 
     expect(fault === undefined ? "accepted" : `${fault.file}:${fault.line}:${fault.column ?? 0} ${fault.message}`).toBe(message);
   });
 
+  test("text that is no YAML says what usually mends it", async () => {
+    for (const text of [
+      "name: [a\nb: 1\n",
+      "a: b: c\n",
+      "a: 'x\n",
+      "a: {b: 1\n",
+      "a: @x\n",
+      "a: `x\n",
+      "- a\nb: 1\n",
+      "a: 1\n  b: 2\n",
+      "a:\n  b: 1\n c: 2\n",
+      "at: *\n",
+      "at: */5 * * * *\n",
+      "a: *name\n",
+    ]) {
+      const read = await parseYaml("f.yaml", text);
+      expect([text, read.ok ? [] : read.faults.filter(({ remedy, line }) => remedy === undefined || line === 0)]).toEqual([text, []]);
+      expect(read.ok).toBe(false);
+    }
+  });
   test("an alias bomb is refused before it expands", async () => {
     let text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
     for (let at = 1; at < 12; at++) text += `a${at}: &a${at} [${`*a${at - 1}, `.repeat(9)}*a${at - 1}]\n`;

@@ -82,6 +82,14 @@ async function parseWhole(file: string, text: string): Promise<Checked<YamlDocum
   yaml.visit(document, {
     Alias(_, node) {
       aliases++;
+      if (aliases <= ALIASES_MAX && node.resolve(document) === undefined)
+        faults.push({
+          file,
+          ...place(node.range),
+          path: "",
+          message: `uses *${node.source}, and nothing before it is named &${node.source}`,
+          remedy: STAR,
+        });
       if (aliases === ALIASES_MAX + 1) faults.push({ file, ...place(node.range), path: "", message: `uses more than ${ALIASES_MAX} aliases` });
     },
     Pair(_, pair) {
@@ -160,8 +168,23 @@ function inWords(code: string, message: string): { message: string; remedy?: str
   if (code === "TAB_AS_INDENT") return { message: "is indented with a tab", remedy: "Indent with spaces." };
   if (code === "NON_STRING_KEY") return { message: "a key is not a text", remedy: "Put the key in quotes." };
   if (code === "TAG_RESOLVE_FAILED") return { message: `has a tag that is not understood (${message.slice(0, 100)})`, remedy: "Remove the tag." };
-  return { message: `is not YAML: ${message.slice(0, 200)}` };
+  const remedy = /\balias\b/i.test(message) ? STAR : NOT_YAML[code];
+  return { message: `is not YAML: ${message.slice(0, 200)}`, ...(remedy === undefined ? {} : { remedy }) };
 }
+
+const STAR = "Put it in quotes if the star is part of the text.";
+
+/** What usually lies behind an error of the parser. */
+const NOT_YAML: Readonly<Record<string, string>> = {
+  BAD_INDENT: "Begin the line under what it belongs to, and close every [ and { before it.",
+  BLOCK_AS_IMPLICIT_KEY: "Put a value with a colon and a space in it in quotes, or begin a map on a line of its own.",
+  BLOCK_IN_FLOW: "Close every [ and { before the next key.",
+  MISSING_CHAR: "Close what was opened before: a quote, a [ or a {.",
+  BAD_SCALAR_START: "Put the value in quotes.",
+  MULTILINE_IMPLICIT_KEY: "Put a value with a colon and a space in it in quotes, or begin a map on a line of its own.",
+  BAD_DQ_ESCAPE: "Write a backslash twice, or use single quotes.",
+  UNEXPECTED_TOKEN: "Begin the line under what it belongs to; a list and a map can't share a place.",
+};
 
 /** The offset where flow brackets nest too deep. Counts brackets in texts too, which is why the bound is generous. */
 function flowDepth(text: string): number | undefined {

@@ -5,6 +5,7 @@ import type { World } from "../../../../shared/ports/world.ts";
 import { modeBits } from "../../../../shared/states/resources/fields.ts";
 import { Accounts } from "../../providers/accounts.ts";
 import { NOBODY_ELSE, ParentDirs } from "../../providers/parent-dirs.ts";
+import { Stages } from "../../providers/stages.ts";
 import { bytesContent, writeFile } from "../../providers/write-file.ts";
 import { done, type Executor, failed } from "../executor.ts";
 
@@ -28,7 +29,7 @@ export const filePut: Executor<"file.put"> = async ({ path, content, mode, owner
       uid: owner === undefined ? (stat?.uid ?? world.self.uid) : accounts.uidOf(owner),
       gid: group === undefined ? (stat?.gid ?? world.self.gid) : accounts.gidOf(group),
     };
-    writeFile(world, "op.file-put", place, bytesContent(bytes), attributes, new Set());
+    writeFile(world, "op.file-put", place, bytesContent(bytes), attributes, new Stages(world));
     return done({ path, sha256: sha256Hex(bytes), size: bytes.byteLength, before: before ?? null });
   } catch (error) {
     if (!isFault(error) || error.code === "disk_failed") throw error;

@@ -2,6 +2,7 @@ import { isFault } from "../../../../shared/core/fault.ts";
 import { Accounts } from "../../providers/accounts.ts";
 import { ParentDirs } from "../../providers/parent-dirs.ts";
 import { serviceProviderOf } from "../../providers/service.ts";
+import { Stages } from "../../providers/stages.ts";
 import { done, type Executor, failed, type Outcome, type OpWork } from "../executor.ts";
 import { stoppable } from "../stoppable.ts";
 
@@ -19,7 +20,7 @@ async function act(work: OpWork, verb: Verb, name: string): Promise<Outcome> {
   const { provider } = chosen;
   const wanted = [{ name, onWatch: "restart" }] as const;
   const parents = new ParentDirs(world.files, world.self);
-  const context = { world, parents, accounts: new Accounts(world), treeDir: "/", swept: new Set<string>() };
+  const context = { world, parents, accounts: new Accounts(world), treeDir: "/", stages: new Stages(world) };
   try {
     const [before] = await provider.observe(context, wanted);
     if (before?.ok === true && before.observed.is === "missing") return failed("not_found", `there is no service ${name}`);

@@ -1,9 +1,7 @@
 /**
- * One follower's stream (WHATWG HTML, server-sent events). It reads on from its own position when its connection has room, so there is
- * no queue to overflow. A comment every 15 seconds keeps middleboxes awake and finds dead peers; the credential is looked up again
- * every five, so that a revoked one stops seeing.
+ * One follower's stream of what happens, from its own position. A comment every 15 seconds keeps middleboxes awake and finds dead
+ * peers; the credential is looked up again every five, so that a revoked one stops seeing.
  */
-import { utf8 } from "../../../../shared/core/bytes.ts";
 import { Fault } from "../../../../shared/core/fault.ts";
 import { findOperator } from "../../access/find-operator.ts";
 import type { EventFeed } from "../../events/event-feed.ts";
@@ -11,11 +9,11 @@ import type { Hub } from "../../hub.ts";
 import { type EventKind, type EventRow, listEvents, newestEventSeq } from "../../store/events.ts";
 import type { RouteCall } from "../route.ts";
 import { eventOf } from "./event-item.ts";
+import { bearerOf, sseResponse } from "./sse-response.ts";
 
 const COMMENT_EVERY_MS = 15_000;
 const RECHECK_EVERY_MS = 5_000;
 const EVENTS_PER_READ = 100;
-const RETRY_MS = 3_000;
 
 export interface StreamFrom {
   readonly afterSeq: number;
@@ -25,25 +23,7 @@ export interface StreamFrom {
 
 export function eventStream(hub: Hub, feed: EventFeed, call: Pick<RouteCall, "request" | "hold">, from: StreamFrom): Response {
   if (!feed.join()) throw new Fault("unavailable", `Cannot follow events: ${feed.followers} clients do already`);
-  call.hold();
-  const follower = new Follower(hub, feed, bearerOf(call.request), from);
-  call.request.signal.addEventListener("abort", () => follower.end(), { once: true });
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => controller.enqueue(utf8(`retry: ${RETRY_MS}\n: following from ${from.afterSeq}\n\n`)),
-      pull: async (controller) => {
-        const text = await follower.next().catch((error: unknown) => {
-          follower.end();
-          throw error;
-        });
-        if (text === undefined) controller.close();
-        else controller.enqueue(utf8(text));
-      },
-      cancel: () => follower.end(),
-    },
-    { highWaterMark: 1 },
-  );
-  return new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store", "x-accel-buffering": "no" } });
+  return sseResponse(call, from.afterSeq, new Follower(hub, feed, bearerOf(call.request), from));
 }
 
 class Follower {
@@ -113,8 +93,4 @@ class Follower {
 /** The data is JSON, which has no line feeds of its own. */
 function eventText(row: EventRow): string {
   return `id: ${row.seq}\nevent: ${row.kind}\ndata: ${JSON.stringify(eventOf(row))}\n\n`;
-}
-
-function bearerOf(request: Request): string {
-  return /^bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
 }

@@ -57,13 +57,13 @@ test("a stream tells what happens, whoever wrote it, and resumes after the last 
   const heard = follow(hub, stream, (text) => text.includes("third"));
   for (const note of ["first", "second", "third"]) await happen(hub, note);
   const text = await heard;
-  expect(text).toContain("retry: 3000");
+  expect(text).toStartWith('retry: 3000\nid: 1\nevent: opened\ndata: {"seq":1}\n\n');
   expect([...text.matchAll(/^id: (\d+)\nevent: agent\.event\ndata: (.*)$/gm)].map((match) => JSON.parse(match[2] ?? "").data.note)).toEqual([
     "first",
     "second",
     "third",
   ]);
-  const firstId = /^id: (\d+)/m.exec(text)?.[1] ?? "";
+  const firstId = /^id: (\d+)\nevent: agent/m.exec(text)?.[1] ?? "";
   const resumed = await follow(hub, await hub.fetch("GET", "/api/v1/events/stream", { token, headers: { "last-event-id": firstId } }), (seen) =>
     seen.includes("third"),
   );

@@ -12,6 +12,7 @@ import { eventOf } from "./event-item.ts";
 import { eventStream } from "./event-stream.ts";
 import { type PageAsk, pageQuery, queryInt, readPage } from "./query.ts";
 import { pageBody } from "./reply.ts";
+import { lastEventId } from "./sse-response.ts";
 
 const KINDS_CHARS_MAX = 512;
 const filterQuery = {
@@ -43,12 +44,17 @@ export function eventRoutes(hub: Hub, feed: EventFeed): readonly Route[] {
         summary: "Events as they happen (server-sent events); resumes after Last-Event-ID or since",
         bodyBytesMax: 0,
         query: z.strictObject(filterQuery),
-        replies: { 200: { what: "An endless stream: id is the sequence, event the kind, data one event", type: "text/event-stream" } },
+        replies: {
+          200: {
+            what: "An endless stream: first `opened` with the sequence it goes on after, then id is the sequence, event the kind, data one event",
+            type: "text/event-stream",
+          },
+        },
         errors: ["bad_request", "unavailable"],
       },
       async (call) => {
         const kinds = parseKinds(call.query.kind);
-        const last = parseLastEventId(call.request.headers.get("last-event-id"));
+        const last = lastEventId(call.request);
         const newest = await hub.store.read(newestEventSeq);
         // A hub restored from a backup counts on from there: a follower from before must not wait for numbers to catch up.
         const afterSeq = Math.min(newest, last ?? call.query.since ?? newest);
@@ -96,10 +102,4 @@ function parseKinds(text: string | undefined): readonly EventKind[] | undefined 
       });
     return kind;
   });
-}
-
-function parseLastEventId(text: string | null): number | undefined {
-  if (text === null) return undefined;
-  if (!/^(?:0|[1-9][0-9]{0,15})$/.test(text)) throw new Fault("bad_request", "Cannot resume: Last-Event-ID is not a sequence that this hub gave");
-  return Number(text);
 }

@@ -7,7 +7,9 @@ import { type HostSpec, hostSpec } from "../../../../shared/protocol/spec.ts";
 import { verifyHostCert } from "../../../../shared/trust/host-identity.ts";
 import { refuse } from "../../../../shared/trust/verdict.ts";
 import type { Database } from "../../../../shared/ports/databases.ts";
+import { actorOf } from "../../../core/access/capability.ts";
 import type { Hub } from "../../hub.ts";
+import { dropSpecDrafts } from "../../ops/draft-spec-apply.ts";
 import { appendEvent } from "../../store/events.ts";
 import { revokeEnrollments } from "../../store/enrollments.ts";
 import { findHostView, type HostView } from "../../store/host-views.ts";
@@ -75,6 +77,7 @@ function editSpecRoute(hub: Hub): Route {
           host: { hostId, name: row.name },
           data: { generation, mode: spec.mode, paused_until: spec.paused_until ?? null },
         });
+        dropSpecDrafts(hub, tx, hostId, { before: generation, by: actorOf(call.principal) }, nowMs);
         tx.afterCommit(() => hub.hosts.specEdited(hostId, generation));
         return { ...specReply(spec), audit: { generation, ...summaryOf(call.body) } };
       });
@@ -180,13 +183,13 @@ function movedOn(row: HostView, current: HostSpec, expected: number): Fault {
 
 /** Two specs that want the same, whatever their generation. */
 function isSame(a: HostSpec, b: HostSpec): boolean {
-  const wants = ({ mode, paused_until, interval_s, fetch_windows, apply_windows, nats }: HostSpec): string =>
-    JSON.stringify([mode, paused_until, interval_s, fetch_windows, apply_windows, nats]);
+  const wants = ({ mode, paused_until, interval_s, fetch_windows, apply_windows, nats, retire }: HostSpec): string =>
+    JSON.stringify([mode, paused_until, interval_s, fetch_windows, apply_windows, nats, retire]);
   return wants(a) === wants(b);
 }
 
 function summaryOf(edit: SpecEdit): Readonly<Record<string, string | number | boolean | null>> {
-  const { mode, paused_until, interval_s, fetch_windows, apply_windows, nats } = edit;
+  const { mode, paused_until, interval_s, fetch_windows, apply_windows, nats, retire } = edit;
   return {
     mode,
     paused_until: paused_until ?? null,
@@ -194,5 +197,6 @@ function summaryOf(edit: SpecEdit): Readonly<Record<string, string | number | bo
     fetch_windows: fetch_windows?.length ?? 0,
     apply_windows: apply_windows?.length ?? 0,
     nats: nats === undefined ? null : (nats.urls?.join(" ") ?? "hub"),
+    ...(retire === undefined ? {} : { retire }),
   };
 }

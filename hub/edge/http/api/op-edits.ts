@@ -10,7 +10,7 @@ import type { Envelope } from "../../../../shared/protocol/fields.ts";
 import { openEnvelope } from "../../../../shared/trust/envelope.ts";
 import { payloadType } from "../../../../shared/trust/payloads.ts";
 import { accept, refuse, type Verdict } from "../../../../shared/trust/verdict.ts";
-import { isCollecting, isFinalOp, turnCollecting } from "../../../core/ops/op-state.ts";
+import { isCollecting, isFinalOp, OPEN_OPS_MAX, turnCollecting } from "../../../core/ops/op-state.ts";
 import { actorOf } from "../../../core/access/capability.ts";
 import type { Hub } from "../../hub.ts";
 import { acceptOp, type IncomingOp, isEnough, readIncoming, targetKeyOf } from "../../ops/accept-op.ts";
@@ -30,8 +30,6 @@ import { oneBody } from "./reply.ts";
 /** A payload of 1 MiB in base64, its signatures, and JSON around them. */
 const UPLOAD_BYTES_MAX = 2 * 1024 * 1024;
 const SIGNATURE_BYTES_MAX = 1_024;
-/** Ops that are not over, in all: a flood of them is refused before it reaches a box. */
-export const OPEN_OPS_MAX = 10_000;
 
 export function opEditRoutes(hub: Hub): readonly Route[] {
   return [uploadRoute(hub), draftRoute(hub), signRoute(hub), cancelRoute(hub)];

@@ -14,6 +14,7 @@ import { hostRoutes } from "./hosts.ts";
 import { identityRoutes } from "./identities.ts";
 import { loginRoutes } from "./login.ts";
 import { opRoutes } from "./ops.ts";
+import { returnRoutes } from "./carried-returns.ts";
 import { rootRoutes } from "./roots.ts";
 import { setupRoutes } from "./setup.ts";
 import { statusRoutes } from "./status.ts";
@@ -38,6 +39,7 @@ export function operatorRoutes(hub: Hub, checks: () => readonly Check[]): readon
     ...bundleRoutes(hub),
     ...blobRoutes(hub),
     ...opRoutes(hub),
+    ...returnRoutes(hub),
     ...eventRoutes(hub, feed),
     ...auditRoutes(hub),
     ...tokenRoutes(hub),

@@ -174,7 +174,12 @@ function streamRoute(hub: Hub): Route {
       summary: "Returns of an op as they come, and how it stands (server-sent events); resumes after Last-Event-ID or since, ends with the op",
       bodyBytesMax: 0,
       query: z.strictObject({ since: z.optional(queryInt(0, Number.MAX_SAFE_INTEGER)) }),
-      replies: { 200: { what: "A stream: `return` events with their sequence as id, `op` events with the counts", type: "text/event-stream" } },
+      replies: {
+        200: {
+          what: "A stream: first `opened` with its position, then `return` events with their sequence as id, `op` events with the counts",
+          type: "text/event-stream",
+        },
+      },
       errors: ["not_found", "bad_request", "unavailable"],
     },
     async (call) => {

@@ -1,9 +1,7 @@
 /**
- * One follower of one op (WHATWG HTML, server-sent events): what was answered since its position, then each answer with the commit
- * that stored it, and after each change how the op stands. A position, not a queue: a slow reader costs nothing. It ends by itself
- * when the op's last state was told.
+ * One follower of one op: what was answered since its position, then each answer with the commit that stored it, and after each
+ * change how the op stands. It ends by itself when the op's last state was told.
  */
-import { utf8 } from "../../../../shared/core/bytes.ts";
 import { Fault } from "../../../../shared/core/fault.ts";
 import type { OpProgress } from "../../../../shared/protocol/api/ops.ts";
 import { isFinalOp } from "../../../core/ops/op-state.ts";
@@ -12,36 +10,18 @@ import type { Hub } from "../../hub.ts";
 import { type ListedReturn, listReturns } from "../../store/op-returns.ts";
 import { findOp } from "../../store/ops.ts";
 import type { RouteCall } from "../route.ts";
-import { opProgressOf, opReturnOf } from "./op-item.ts";
+import { opProgressOf } from "./op-item.ts";
+import { bearerOf, lastEventId, sseResponse } from "./sse-response.ts";
 
 const COMMENT_EVERY_MS = 15_000;
 const RECHECK_EVERY_MS = 5_000;
 const RETURNS_PER_READ = 50;
-const RETRY_MS = 3_000;
 
 export function returnStream(hub: Hub, call: Pick<RouteCall, "request" | "hold">, opId: string, since: number): Response {
   const { feed } = hub.jobs;
   const afterSeq = lastEventId(call.request) ?? since;
   if (!feed.join(opId)) throw new Fault("unavailable", `Cannot follow this op: ${feed.followers} clients follow one already`);
-  call.hold();
-  const follower = new Follower(hub, opId, bearerOf(call.request), afterSeq);
-  call.request.signal.addEventListener("abort", () => follower.end(), { once: true });
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => controller.enqueue(utf8(`retry: ${RETRY_MS}\n\n`)),
-      pull: async (controller) => {
-        const text = await follower.next().catch((error: unknown) => {
-          follower.end();
-          throw error;
-        });
-        if (text === undefined) controller.close();
-        else controller.enqueue(utf8(text));
-      },
-      cancel: () => follower.end(),
-    },
-    { highWaterMark: 1 },
-  );
-  return new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store", "x-accel-buffering": "no" } });
+  return sseResponse(call, afterSeq, new Follower(hub, opId, bearerOf(call.request), afterSeq));
 }
 
 class Follower {
@@ -98,7 +78,7 @@ class Follower {
   /** Returns first: whoever reads that the op is over has all of them. */
   #textOf(op: OpProgress | undefined, rows: readonly ListedReturn[]): string {
     this.#afterSeq = rows.at(-1)?.seq ?? this.#afterSeq;
-    const returns = rows.map((row) => `id: ${row.seq}\nevent: return\ndata: ${JSON.stringify(opReturnOf(row))}\n\n`).join("");
+    const returns = rows.map((row) => `id: ${row.seq}\nevent: return\ndata: ${returnText(row)}\n\n`).join("");
     if (op === undefined || rows.length === RETURNS_PER_READ) return returns;
     const progress = JSON.stringify(op);
     if (progress === this.#told) return returns;
@@ -122,13 +102,7 @@ class Follower {
   }
 }
 
-function lastEventId(request: Request): number | undefined {
-  const text = request.headers.get("last-event-id");
-  if (text === null) return undefined;
-  if (!/^(?:0|[1-9][0-9]{0,15})$/.test(text)) throw new Fault("bad_request", "Cannot resume: Last-Event-ID is not a sequence that this hub gave");
-  return Number(text);
-}
-
-function bearerOf(request: Request): string {
-  return /^bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+/** An `OpReturnItem`. The envelope is pasted in as it is stored, one line of JSON: whoever reads it verifies it, and finds damage by that. */
+function returnText({ seq, host_id, received_at, envelope }: ListedReturn): string {
+  return `{"seq":${seq},"host_id":${JSON.stringify(host_id)},"received_at":${received_at},"envelope":${envelope}}`;
 }

@@ -76,19 +76,21 @@ function attentionCounter(hub: Hub): () => Promise<number> {
   let counted = { count: 0, monoMs: Number.NEGATIVE_INFINITY };
   return async () => {
     const nowMs = hub.world.clock.monoMs();
-    if (nowMs - counted.monoMs >= ATTENTION_MS) counted = { count: await hub.store.read(countUnwell), monoMs: nowMs };
+    if (nowMs - counted.monoMs >= ATTENTION_MS) counted = { count: await hub.store.read((db) => countUnwell(db, hub.fleet.bundleVersion)), monoMs: nowMs };
     return counted.count;
   };
 }
 
-/** In contact, and its newest report says that something is not as it should be. */
-function countUnwell(db: Database): number {
+/** In contact, and its newest report says that something is not as it should be, or is of another bundle than the wanted one. */
+function countUnwell(db: Database, bundleWanted: number): number {
   return (
     db.get<{ count: number }>(
       "status.unwell",
       `SELECT count(*) AS count FROM hosts AS h JOIN newest_reports AS r ON r.host_id = h.host_id AND r.kind = 'report'
        WHERE h.state = 'active' AND h.contact NOT IN ('stale', 'down')
-         AND (r.verified = 0 OR r.summary ->> '$.counts.failed' > 0 OR r.summary ->> '$.counts.drifted' > 0 OR r.summary ->> '$.refused' IS NOT NULL OR r.summary ->> '$.source' = 'snapshot')`,
+         AND (r.verified = 0 OR r.summary ->> '$.counts.failed' > 0 OR r.summary ->> '$.counts.drifted' > 0 OR r.summary ->> '$.refused' IS NOT NULL OR r.summary ->> '$.source' = 'snapshot'
+           OR (?1 > 0 AND r.summary ->> '$.bundle' <> ?1))`,
+      bundleWanted,
     )?.count ?? 0
   );
 }

@@ -22,6 +22,7 @@ function bodies(hub: TestHub): Readonly<Record<string, Readonly<Record<string, u
     "POST /api/v1/blobs/missing": { sha256: [] },
     "POST /api/v1/tokens": { name: "ci", role: "viewer" },
     "POST /api/v1/ops": { envelope: testOp(hub).envelope },
+    "POST /api/v1/returns": { envelopes: [testOp(hub).envelope] },
     "POST /api/v1/ops/drafts": { payload: testOp(hub).envelope.payload },
     "POST /api/v1/ops/o-aaaaaaaaaaaaaaaa/signatures": { keyid: "a".repeat(26), sig: "A".repeat(88) },
   };
