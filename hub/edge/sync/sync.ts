@@ -3,44 +3,38 @@
  * touches no database, allocates little and logs nothing. The order: credential → size → form → who is it → what did it
  * bring → what is newer → answer or hold. Identity comes from the credential alone; a body that names another host is refused.
  */
-import { decode } from "@msgpack/msgpack";
 import { Fault, isFault } from "../../../shared/core/fault.ts";
-import { base64url } from "../../../shared/core/bytes.ts";
 import type { Peer } from "../../../shared/ports/net.ts";
-import { SYNC_REQUEST_BYTES_MAX, type SyncRequest, syncRequest } from "../../../shared/protocol/sync.ts";
-import { isMsgpackSound } from "../../core/http/msgpack-scan.ts";
+import { SYNC_REQUEST_BYTES_MAX, type SyncRequest } from "../../../shared/protocol/sync.ts";
 import { nextArrival, type Rate, ratePerSecond, waitMs } from "../../core/limits/gcra.ts";
-import { hasLedgerFallen, needsProof, turnStarts } from "../../core/sync/boots.ts";
 import { adoptGeneration } from "../../core/sync/newer.ts";
 import { readBytes, readText } from "../http/body.ts";
 import type { Guard } from "../http/guard.ts";
 import { faultReply } from "../http/problem.ts";
 import type { Hub } from "../hub.ts";
 import { natsGift } from "../nats/give.ts";
-import { hasDueOffer, hasFirstOffer, nextOfferInMs, tellAnew } from "../ops/offers.ts";
+import { hasDueOffer, hasFirstOffer, nextOfferInMs } from "../ops/offers.ts";
 import { appendEvent } from "../store/events.ts";
-import { storeAckedSeq } from "../store/host-acks.ts";
-import { findHost, replaceSpec, storeLedgerGeneration } from "../store/hosts.ts";
-import { confirmHostCredential, HOST_CREDENTIAL_CHARS, hostCredentialHash } from "../store/host-credentials.ts";
+import { findHost, replaceSpec } from "../store/hosts.ts";
+import { confirmHostCredential } from "../store/host-credentials.ts";
 import { forgetSealedCredential } from "../store/enrollments.ts";
+import { doubted, isDoubtful, noteLedger, noteStarts } from "./boots.ts";
 import type { HeldEnd } from "./courier.ts";
 import type { Credential, HostEntry } from "./host-table.ts";
 import type { LastSeen } from "./last-seen.ts";
 import { takeOffer } from "./offer.ts";
 import { takeOutbox } from "./outbox.ts";
 import { revokedFault } from "./revoked.ts";
-import { doubtReply, type Extras, idleReply, newestFor, type Replies, shouldAskOffer, shouldTell } from "./reply.ts";
+import { type Extras, idleReply, newestFor, type Replies, shouldAskOffer, shouldTell } from "./reply.ts";
+import { bearerHash, isJson, parseSync, wantsMsgpack } from "./request.ts";
 
-const BEARER = "Bearer ";
 /** What a box at rest sends is some 250 characters. */
 const QUIET_CHARS_MAX = 512;
 const HOST_BURST = 30;
 /** That a box is given an op, answers it, and asks to be held again. */
 const SYNCS_OF_OP = 2;
-const ECHO_BYTES = 12;
 /** The slowest pace the hub asks for: far below the time after which a host counts as stale. */
 export const PACE_MS_MAX = 60_000;
-const CLONED_AGAIN_MS = 3_600_000;
 /** A box that invents generations is believed this often at most. */
 const ADOPT_AGAIN_MS = 60_000;
 /** When rows were left in the boxes because the disk is behind. */
@@ -131,10 +125,13 @@ export class Sync {
       this.#heard(entry, peer, request, nowMono);
       return this.#answer(entry, entry.quietWaitMs, { msgpack, peer, request }, nowMono);
     }
-    const message = typeof body === "string" ? parseSync(decodeJson(body)) : parseSync(decodeMsgpack(body));
+    const message = parseSync(body);
     if (message instanceof Fault) return this.#refuse(message);
     if (message.host_id !== entry.hostId) return this.#refuse(new Fault("denied", "Cannot take this sync: it names another host than its credential does"));
-    if (this.#isDoubtful(entry, message)) return this.#doubted(entry, message, msgpack);
+    if (isDoubtful(entry, message)) {
+      this.counts.doubted += 1;
+      return doubted(this.#hub, entry, message, msgpack);
+    }
     this.#heard(entry, peer, request, nowMono);
     noteHave(entry, message);
     const ledger = message.ledger?.generation ?? -1;
@@ -165,30 +162,12 @@ export class Sync {
     this.#lastSeen.heard(entry, nowMono);
   }
 
-  /** Whether it may be a late request, of which nothing may count. One that says the word it was given lives, and is believed. */
-  #isDoubtful(entry: HostEntry, { boot_id: bootId, run, ledger, echo }: SyncRequest): boolean {
-    const turn = turnStarts(entry, { bootId, run });
-    const fell = hasLedgerFallen(ledger?.generation ?? -1, entry.ledgerSaid, entry.ledgerHigh);
-    if (needsProof(turn, fell, { asked: entry.doubtEcho, echoed: echo })) return true;
-    if (entry.doubtEcho !== "" && echo === entry.doubtEcho) entry.doubtEcho = "";
-    return false;
-  }
-
-  /** Not held, and no sign of life. The same word to all who ask: whoever waits for an answer gets it, with the count that will hold if it is believed. */
-  #doubted(entry: HostEntry, { boot_id: bootId, run }: SyncRequest, msgpack: boolean): Response {
-    if (entry.doubtEcho === "") entry.doubtEcho = base64url(this.#hub.world.crypto.randomBytes(ECHO_BYTES));
-    this.counts.doubted += 1;
-    const ackedSeq = turnStarts(entry, { bootId, run }).rolledBack ? 0 : entry.ackedSeq;
-    const { ledgerSaid, ledgerHigh } = entry;
-    return doubtReply({ ackedSeq, ledgerSaid, ledgerHigh }, this.#hub.fleet.epoch, msgpack, entry.doubtEcho);
-  }
-
   /** What changes something: each step is durable before the answer says so. Returns how long to hold, or undefined when rows were left. */
   async #takeAll(sha256: string, credential: Credential, message: SyncRequest): Promise<number | undefined> {
     const hub = this.#hub;
     const { entry } = credential;
     if (!credential.confirmed) await confirm(hub, sha256, credential);
-    await this.#noteStarts(entry, message);
+    await noteStarts(hub, entry, message);
     await adoptSpec(hub, entry, message.have.spec);
     if (message.offer !== undefined) await takeOffer(hub, entry, message.offer);
     if (message.nats?.want === true) entry.natsGift = await natsGift(hub, entry);
@@ -278,30 +257,6 @@ export class Sync {
     }
   }
 
-  async #noteStarts(entry: HostEntry, message: SyncRequest): Promise<void> {
-    const turn = turnStarts(entry, { bootId: message.boot_id, run: message.run });
-    const hub = this.#hub;
-    const nowMs = hub.world.clock.wallMs();
-    const cloned = turn.cloned && nowMs - entry.clonedAtMs >= CLONED_AGAIN_MS;
-    if (cloned || turn.rolledBack) {
-      const { ackedSeq } = entry;
-      const host = { hostId: entry.hostId, name: entry.name };
-      await hub.store.write("sync.starts", (tx) => {
-        if (cloned) appendEvent(tx.db, { at: nowMs, kind: "host.cloned", host, data: { boot_id: message.boot_id, other_boot_id: entry.bootId } });
-        if (!turn.rolledBack) return;
-        appendEvent(tx.db, { at: nowMs, kind: "host.rolled-back", host, data: { run: message.run, run_before: entry.run, acked_seq: ackedSeq } });
-        // Its sequence numbers start over from an older place: what looks like a repeat may be new. Better twice than never.
-        storeAckedSeq(tx.db, entry.hostId, 0);
-      });
-      if (cloned) entry.clonedAtMs = nowMs;
-      if (turn.rolledBack) entry.ackedSeq = 0;
-    }
-    if (turn.starts.run !== entry.run) tellAnew(entry);
-    entry.bootId = turn.starts.bootId;
-    entry.bootIdBefore = turn.starts.bootIdBefore;
-    entry.run = turn.starts.run;
-  }
-
   #refuseStranger(request: Request, peer: Peer): Response {
     const wait = this.#guard.countRefusal(this.#guard.addressOf(request, peer));
     if (wait > 0)
@@ -321,22 +276,6 @@ export class Sync {
   }
 }
 
-function bearerHash(request: Request): string | undefined {
-  const header = request.headers.get("authorization");
-  if (header === null || header.length !== BEARER.length + HOST_CREDENTIAL_CHARS || !header.startsWith(BEARER)) return undefined;
-  return hostCredentialHash(header.slice(BEARER.length));
-}
-
-function isJson(request: Request): boolean {
-  const type = request.headers.get("content-type");
-  return type !== null && (type === "application/json" || /^application\/json *(?:;|$)/i.test(type));
-}
-
-function wantsMsgpack(request: Request, sentMsgpack: boolean): boolean {
-  const accept = request.headers.get("accept");
-  return accept === null || accept === "*/*" ? sentMsgpack : accept === "application/msgpack";
-}
-
 function noteHave(entry: HostEntry, message: SyncRequest): void {
   const { have } = message;
   entry.haveRoot = have.root;
@@ -344,33 +283,6 @@ function noteHave(entry: HostEntry, message: SyncRequest): void {
   entry.haveBundle = have.bundle;
   entry.haveSpec = have.spec;
   if (entry.agentVersion !== message.agent_version) entry.agentVersion = message.agent_version;
-}
-
-function parseSync(value: unknown): SyncRequest | Fault {
-  const parsed = value === undefined ? undefined : syncRequest.safeParse(value);
-  if (parsed?.success === true) return parsed.data;
-  const issue = parsed?.error?.issues[0];
-  return new Fault(
-    "bad_request",
-    `Cannot read this sync: ${issue === undefined ? "it does not parse" : `${issue.path.map(String).join(".").slice(0, 128)} ${issue.code}`}`,
-  );
-}
-
-function decodeJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
-function decodeMsgpack(body: Uint8Array): unknown {
-  if (!isMsgpackSound(body)) return undefined;
-  try {
-    return decode(body);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The box has used it, so it has it: nobody needs to fetch it again, and what it replaced ends. */
@@ -382,27 +294,6 @@ async function confirm(hub: Hub, sha256: string, credential: Credential): Promis
     forgetSealedCredential(tx.db, sha256, entry.hostId);
   });
   hub.hosts.confirmCredential(sha256, credential);
-}
-
-/**
- * What the box says of its record of ops: a number that only grows, and is echoed to a box that tells a smaller one. The fall is an
- * event, once: such a box takes no more ops until an operator signed its recovery.
- */
-async function noteLedger(hub: Hub, entry: HostEntry, message: SyncRequest): Promise<void> {
-  const said = message.ledger?.generation ?? -1;
-  const { ledgerSaid: before, ledgerHigh: high } = entry;
-  if (said === before) return;
-  const fell = hasLedgerFallen(said, before, high);
-  if (said > high || fell) {
-    await hub.store.write("sync.ledger", (tx) => {
-      if (said > high) storeLedgerGeneration(tx.db, entry.hostId, said);
-      if (!fell) return;
-      const host = { hostId: entry.hostId, name: entry.name };
-      appendEvent(tx.db, { at: hub.world.clock.wallMs(), kind: "host.rolled-back", host, data: { ledger: said, ledger_before: high } });
-    });
-  }
-  entry.ledgerSaid = said;
-  entry.ledgerHigh = Math.max(entry.ledgerHigh, said);
 }
 
 /** After a restore the box may have met a newer spec than this hub remembers; the number is taken over so that the next edit counts. */
