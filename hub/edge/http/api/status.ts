@@ -81,14 +81,14 @@ function attentionCounter(hub: Hub): () => Promise<number> {
   };
 }
 
-/** In contact, and its newest report says that something is not as it should be, or is of another bundle than the wanted one. */
+/** Not silent, and its newest report says that something is not as it should be, or is of another bundle than the wanted one; or there is no report yet. */
 function countUnwell(db: Database, bundleWanted: number): number {
   return (
     db.get<{ count: number }>(
       "status.unwell",
-      `SELECT count(*) AS count FROM hosts AS h JOIN newest_reports AS r ON r.host_id = h.host_id AND r.kind = 'report'
+      `SELECT count(*) AS count FROM hosts AS h LEFT JOIN newest_reports AS r ON r.host_id = h.host_id AND r.kind = 'report'
        WHERE h.state = 'active' AND h.contact NOT IN ('stale', 'down')
-         AND (r.verified = 0 OR r.summary ->> '$.counts.failed' > 0 OR r.summary ->> '$.counts.drifted' > 0 OR r.summary ->> '$.refused' IS NOT NULL OR r.summary ->> '$.source' = 'snapshot'
+         AND (r.host_id IS NULL OR r.verified = 0 OR r.summary ->> '$.counts.failed' > 0 OR r.summary ->> '$.counts.drifted' > 0 OR r.summary ->> '$.refused' IS NOT NULL OR r.summary ->> '$.source' = 'snapshot'
            OR (?1 > 0 AND r.summary ->> '$.bundle' <> ?1))`,
       bundleWanted,
     )?.count ?? 0
