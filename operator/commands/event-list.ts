@@ -9,7 +9,7 @@ import { openSession } from "../edge/session.ts";
 
 /** The newest, oldest of them first, so that the last line is the latest news. */
 export const run: Run = async (call) => {
-  const { hub, nowMs } = await openSession(call, { roots: "held" });
+  const { hub, nowMs, root } = await openSession(call, { roots: "held" });
   const query = { kind: readKinds(optionList(call, "kind")), host: await eventHostId(hub, optionText(call, "host")) };
   const sinceMs = readSince(optionText(call, "since"), nowMs);
   const limit = readLimit(optionText(call, "limit"), sinceMs === undefined ? EVENTS_SHOWN : LIMIT_MAX);
@@ -17,7 +17,7 @@ export const run: Run = async (call) => {
   present(call, {
     kind: "EventList",
     data: { items: events.map(eventData) },
-    human: () => (events.length === 0 ? "  No event matches." : eventTable(events, { nowMs, terminal: call.terminal, withHost: true })),
+    human: () => (events.length === 0 ? "  No event matches." : eventTable(events, { nowMs, terminal: call.terminal, root: root.payload, withHost: true })),
     next: "felhom event follow",
   });
   return 0;

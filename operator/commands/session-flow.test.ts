@@ -182,6 +182,22 @@ test("following events goes on after the last one when the stream breaks, and en
   expect(stderr).toContain("It is open again; nothing was missed.");
 });
 
+test("following since a time begins with what happened since then, or with what comes next where that is nothing", async () => {
+  using hub = await testHub();
+  const desk = await testWorkstation(hub);
+  await wireBox(hub, "old");
+  await hub.world.clock.advance(3 * 3_600_000);
+  const next = following(hub, desk, "event follow --kind host --since 2h");
+  await next.until(() => next.terminal.stderr().includes("Following events after number "));
+  await wireBox(hub, "a");
+  await next.until(() => next.terminal.stdout().includes(" a "));
+  expect((await next.end()).seen).toEqual(["host.enroll-requested a"]);
+  const { terminal, until, end } = following(hub, desk, "event follow --kind host --since 2h");
+  await until(() => terminal.stdout().includes(" a "));
+  expect((await end()).seen).toEqual(["host.enroll-requested a"]);
+  expect(await desk.run("event follow --since yesterday")).toMatchObject({ code: 2, stderr: expect.stringContaining("--since takes") });
+});
+
 test("a stream that breaks before its first event goes on where it was opened", async () => {
   using hub = await testHub();
   const desk = await testWorkstation(hub);

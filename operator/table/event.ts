@@ -26,10 +26,14 @@ export const commands: readonly Command[] = [
     examples: [
       { run: "felhom event follow", shows: "one line per event" },
       { run: "felhom event follow -o jsonl | jq -r 'select(.event==\"host.down\").host'", shows: "one JSON object per line" },
+      { run: "felhom event follow --since 2h", shows: "what happened in the last two hours, and then what comes" },
       { run: "felhom event follow --since 4181", shows: "from the event after number 4181" },
     ],
     args: [],
-    options: [...FILTERS, { name: "since", value: "SEQ", summary: "Begin after this event's number" }],
+    options: [
+      ...FILTERS,
+      { name: "since", value: "TIME|SEQ", summary: "Begin with what happened since then (2h, 3d, 2026-11-20T08:00Z), or after this event's number" },
+    ],
     mutates: false,
     load: () => import("../commands/event-follow.ts"),
   },

@@ -277,15 +277,17 @@ test("bundle differences: added, removed, content, mode, secrets", () => {
 });
 
 test("event filters are checked, and details leave out what says nothing", () => {
+  const nobody = { keys: {} };
   expect(readKinds([])).toBeUndefined();
   expect(readKinds(["host.down,hub"])).toBe("host.down,hub.started,hub.restored,hub.limit-hit");
   expect(code(() => readKinds(["host.dwon"]))).toBe("bad_request");
   expect([readLimit(undefined), readLimit("7")]).toEqual([50, 7]);
   for (const bad of ["0", "-1", "x", "1e3", "9999999"]) expect(code(() => readLimit(bad))).toBe("bad_request");
-  expect(detailText({ data: { failed: 2, drifted: 0, code: "render_failed", because: "no such setting", request_id: "e-1", paused_until: 0, x: null } })).toBe(
-    "no such setting  code=render_failed  failed=2",
-  );
-  expect(detailText({ data: { paused_until: 1_795_132_800_000, name: 'a "b"' } })).toBe('paused_until=2026-11-20T00:00:00Z  name="a \\"b\\""');
+  expect(
+    detailText({ data: { failed: 2, drifted: 0, code: "render_failed", because: "no such setting", request_id: "e-1", paused_until: 0, x: null } }, nobody),
+  ).toBe("no such setting  code=render_failed  failed=2");
+  expect(detailText({ data: { by: "key:k1" } }, { keys: { k1: { public: "", label: "anna" } } })).toBe('by="anna (k1)"');
+  expect(detailText({ data: { paused_until: 1_795_132_800_000, name: 'a "b"' } }, nobody)).toBe('paused_until=2026-11-20T00:00:00Z  name="a \\"b\\""');
 });
 
 test("a time to begin at is a duration before now or a time, in UTC unless it says otherwise", () => {
