@@ -63,7 +63,7 @@ export class CutDisk implements Disposable {
     try {
       return await look(this.#after);
     } finally {
-      sh("umount", this.#after);
+      await unmount(this.#after);
       rmSync(copy, { force: true });
     }
   }
@@ -72,11 +72,7 @@ export class CutDisk implements Disposable {
   async cut(end: () => Promise<void>): Promise<void> {
     const copy = this.copy();
     await end();
-    // What was killed a moment ago may hold a file for as long as the kernel takes to clear it away.
-    for (let waitedMs = 0; Bun.spawnSync(["umount", this.path], { stderr: "ignore" }).exitCode !== 0; waitedMs += STEP_MS) {
-      if (waitedMs > UMOUNT_MS_MAX) sh("umount", this.path);
-      await Bun.sleep(STEP_MS);
-    }
+    await unmount(this.path);
     renameSync(copy, this.#image);
     sh("mount", "-o", "loop", this.#image, this.path);
   }
@@ -84,6 +80,14 @@ export class CutDisk implements Disposable {
   [Symbol.dispose](): void {
     for (const name of ["after", "disk", "tmpfs"]) Bun.spawnSync(["umount", "-l", join(this.#dir, name)], { stderr: "ignore" });
     rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** What was killed a moment ago, or works for what was, may hold a file for as long as it takes to end. */
+async function unmount(path: string): Promise<void> {
+  for (let waitedMs = 0; Bun.spawnSync(["umount", path], { stderr: "ignore" }).exitCode !== 0; waitedMs += STEP_MS) {
+    if (waitedMs > UMOUNT_MS_MAX) sh("umount", path);
+    await Bun.sleep(STEP_MS);
   }
 }
 
