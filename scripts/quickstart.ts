@@ -72,7 +72,7 @@ async function tell(): Promise<void> {
   if (agentPid > 0) process.kill(agentPid, "SIGKILL");
   say(`  hub gone, agent ${agentPid} killed with -9, motd damaged`);
   await fleet.until("the box has mended itself", () => Promise.resolve(readFileSync(motd, "utf8") === wanted));
-  await fleet.until("the new agent answers", () => Promise.resolve(fleet.boxStatus(box) !== undefined));
+  await fleet.until("the new agent answers", async () => (await fleet.boxStatus(box)) !== undefined);
   say("  the watchdog started the agent again, and the agent put the file right with no hub in sight:");
   fleet.felhom(["status", "--box", ...fleet.boxFlags(box)]);
   chapter("The hub comes back, and hears what happened");

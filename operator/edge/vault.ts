@@ -104,7 +104,7 @@ async function openAsking(box: SecretBox, bytes: Uint8Array, passphrase: Passphr
   }
 }
 
-async function loadSecretBox(): Promise<SecretBox> {
+export async function loadSecretBox(): Promise<SecretBox> {
   const { default: sodium } = await import("libsodium-wrappers");
   await sodium.ready;
   return sodium;

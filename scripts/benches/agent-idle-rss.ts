@@ -1,3 +1,4 @@
+import type { AgentStatus } from "../../agent/core/status/agent-status.ts";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Box, RealFleet } from "../fleet/real-fleet.ts";
@@ -28,7 +29,7 @@ async function measured(fleet: RealFleet, start: (fleet: RealFleet) => Promise<v
     await start(fleet);
     const box = await fleet.addBox("bench-1");
     fleet.publish(writeFleet(join(fleet.dir, "fleet"), join(fleet.dir, "target")));
-    await fleet.until("1 000 resources are in force", () => Promise.resolve(inForce(fleet.boxStatus(box)) === RESOURCES + 1));
+    await fleet.until("1 000 resources are in force", async () => inForce(await fleet.boxStatus(box)) === RESOURCES + 1);
     await prepare?.(box);
     await Bun.sleep(10_000);
     const agents: number[] = [];
@@ -46,10 +47,9 @@ async function measured(fleet: RealFleet, start: (fleet: RealFleet) => Promise<v
   }
 }
 
-function inForce(status: Record<string, unknown> | undefined): number {
-  const counts = /"unchanged":(\d+)/.exec(JSON.stringify(status ?? {}));
-  const changed = /"changed":(\d+)/.exec(JSON.stringify(status ?? {}));
-  return Number(counts?.[1] ?? 0) + Number(changed?.[1] ?? 0);
+function inForce(status: AgentStatus | undefined): number {
+  const counts = status?.converge.last?.counts;
+  return (counts?.unchanged ?? 0) + (counts?.changed ?? 0);
 }
 
 function writeFleet(fleet: string, target: string): string {

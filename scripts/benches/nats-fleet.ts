@@ -34,7 +34,7 @@ export function natsBeside(options: FleetOptions = {}): NatsFleet {
     },
     attach: async (box) => {
       fleet.operator(["host", "spec", box.name, "--nats", "--yes"]);
-      await fleet.until(`${box.name} is attached to NATS`, () => Promise.resolve(isAttached(fleet, box)));
+      await fleet.untilBoxes("attached to NATS", [box], ({ nats }) => nats?.is === "attached");
     },
   };
 }
@@ -53,9 +53,4 @@ export function serverOf(fleet: RealFleet, port: number): Promise<RealNats> {
       return readFileSync(out, "utf8");
     },
   });
-}
-
-export function isAttached(fleet: RealFleet, box: Box): boolean {
-  const status = fleet.boxStatus(box);
-  return (status?.["nats"] as { readonly state: string } | null | undefined)?.state === "attached";
 }

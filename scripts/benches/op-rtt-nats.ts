@@ -62,7 +62,7 @@ export async function opRttNats(): Promise<Bench[]> {
     });
     const session = await openSession(call);
     const signing = await opsToSend(call, session);
-    const url = /nats:\/\/[^",]+/.exec(JSON.stringify(fleet.boxStatus(fleet.box("box-1"))))?.[0] ?? "";
+    const url = (await fleet.boxStatus(fleet.box("box-1")))?.nats?.url ?? "";
     const identity = signing.identity;
     const bus = await asCourier(world, { dataDir: fleet.hubDir, url, fleetId: identity.fleetId });
     await using raw = await rawServer(fleet.dir);

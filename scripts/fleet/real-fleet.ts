@@ -3,7 +3,9 @@ import { createHash, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { AgentStatus } from "../../agent/core/status/agent-status.ts";
 import { freePort } from "../../shared/sim/free-port.ts";
+import { lightenVault } from "./light-vault.ts";
 
 /**
  * A real hub, real boxes and a real workstation in one scratch directory: the compiled binary, real processes, loopback only. The
@@ -14,6 +16,7 @@ import { freePort } from "../../shared/sim/free-port.ts";
 export const projectRoot = dirname(dirname(import.meta.dir));
 export const BINARY = join(projectRoot, "dist", "felhom");
 const WAIT_MS = 60_000;
+const STATUS_MS_MAX = 10_000;
 
 export interface CommandResult {
   readonly code: number;
@@ -31,6 +34,8 @@ export interface FleetOptions {
   readonly dir?: string;
   /** `none` serves plain HTTP on loopback. */
   readonly tls?: "own" | "none";
+  /** The vault asks for as little of Argon2id as any vault may: a second less of each command that signs. */
+  readonly lightVault?: boolean;
   /** More settings for the hub and the agents, as flags. */
   readonly hubFlags?: readonly string[];
   readonly agentFlags?: readonly string[];
@@ -68,6 +73,7 @@ export class RealFleet {
     this.hubPort = await freePort();
     await this.startHub();
     this.operator(["key", "new", "operator", "--fleet", "sample", ...this.#passphrase()]);
+    if (this.#options.lightVault === true) await lightenVault(join(this.home, "vault"), readFileSync(this.passphraseFile, "utf8").trim());
     const pin = this.#options.tls === "none" ? [] : ["--pin", this.hubPin()];
     this.operator(["login", "--hub", this.hubUrl, ...pin, "--setup-token-file", join(this.hubDir, "setup-token"), ...this.#passphrase()]);
   }
@@ -116,7 +122,7 @@ export class RealFleet {
   async addBox(name: string, labels: Readonly<Record<string, string>> = {}): Promise<Box> {
     const box = this.enroll(name, labels);
     await this.startAgent(box);
-    await this.until(`the hub has heard ${name}`, () => Promise.resolve(/"link":\{[^}]*"state":"connected"/.test(JSON.stringify(this.boxStatus(box) ?? {}))));
+    await this.untilBoxes("the hub has heard it", [box], ({ link }) => link.is === "connected");
     return box;
   }
 
@@ -148,23 +154,36 @@ export class RealFleet {
     const argv = [...wrap, BINARY, "agent", ...this.boxFlags(box), "--log-format", "json", ...(this.#options.agentFlags ?? [])];
     const name = `agent-${box.name}`;
     this.#spawn(name, argv);
-    await this.until(`the agent of ${box.name} answers`, () => {
-      if (this.boxStatus(box) !== undefined) return Promise.resolve(true);
+    await this.until(`the agent of ${box.name} answers`, async () => {
+      if ((await this.boxStatus(box)) !== undefined) return true;
       // What was killed a moment ago may still hold the lock: started again, as its watchdog would.
       if (!this.isRunning(name)) this.#spawn(name, argv);
-      return Promise.resolve(false);
+      return false;
     });
   }
 
   /** The watchdog starts the agent and keeps it. */
   async startWatchdog(box: Box): Promise<void> {
     this.#spawn(`watchdog-${box.name}`, [BINARY, "watchdog", ...this.boxFlags(box), "--log-format", "json"]);
-    await this.until(`the agent of ${box.name} answers`, () => Promise.resolve(this.boxStatus(box) !== undefined));
+    await this.until(`the agent of ${box.name} answers`, async () => (await this.boxStatus(box)) !== undefined);
   }
 
-  boxStatus(box: Box): Record<string, unknown> | undefined {
-    const result = spawnSync(BINARY, ["status", "--box", ...this.boxFlags(box), "-o", "json"], { encoding: "utf8", env: this.#env() });
-    return result.status === 0 ? (JSON.parse(result.stdout) as Record<string, unknown>) : undefined;
+  /** What the agent says on its socket; `undefined`: nobody answers. Not by a command: this is asked again and again. */
+  async boxStatus(box: Box): Promise<AgentStatus | undefined> {
+    try {
+      const reply = await fetch("http://agent/status", { unix: box.socketPath, keepalive: false, signal: AbortSignal.timeout(STATUS_MS_MAX) });
+      return (await reply.json()) as AgentStatus;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Asks the agents again until all of them answer and are so. */
+  untilBoxes(what: string, boxes: readonly Box[], isSo: (status: AgentStatus) => boolean): Promise<void> {
+    return this.until(`${boxes.map(({ name }) => name).join(", ")}: ${what}`, async () => {
+      const all = await Promise.all(boxes.map((box) => this.boxStatus(box)));
+      return all.every((status) => status !== undefined && isSo(status));
+    });
   }
 
   publish(fleetDir: string): CommandResult {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { noNetwork } from "../../scripts/fleet/no-network.ts";
 import { type Box, type CommandResult, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 
-const fleet = new RealFleet();
+const fleet = new RealFleet({ lightVault: true });
 const stick = join(fleet.dir, "stick");
 const effect = join(fleet.dir, "effect");
 const signing = ["--yes", "--passphrase-file", fleet.passphraseFile];

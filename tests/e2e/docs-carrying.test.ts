@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { noNetwork } from "../../scripts/fleet/no-network.ts";
 import { BINARY, type Box, projectRoot, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 
-const fleet = new RealFleet();
+const fleet = new RealFleet({ lightVault: true });
 const scene: { box?: Box } = {};
 
 beforeAll(async () => {

@@ -7,7 +7,7 @@ import { freePort } from "../../shared/sim/free-port.ts";
 import { natsServer, whyNoNats } from "../../shared/sim/real-nats.ts";
 
 const hubFlags: string[] = [];
-const fleet = new RealFleet({ hubFlags });
+const fleet = new RealFleet({ hubFlags, lightVault: true });
 const state: { box?: Box; port: number } = { port: 0 };
 
 beforeAll(async () => {

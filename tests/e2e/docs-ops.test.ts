@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BINARY, projectRoot, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 
-const fleet = new RealFleet();
+const fleet = new RealFleet({ lightVault: true });
 
 beforeAll(async () => {
   await fleet.start();

@@ -19,7 +19,7 @@ import { testWorld } from "../../shared/sim/test-world.ts";
 const TOKEN_MS = 20_000;
 const RENEWALS = 2;
 const hubFlags: string[] = [];
-const fleet = new RealFleet({ hubFlags });
+const fleet = new RealFleet({ hubFlags, lightVault: true });
 const boxes: Box[] = [];
 let nats: RealNats;
 

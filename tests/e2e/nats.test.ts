@@ -5,12 +5,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { AgentStatus } from "../../agent/core/status/agent-status.ts";
 import { type Box, type CommandResult, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 import { freePort } from "../../shared/sim/free-port.ts";
 import { natsServer, type RealNats, startNats, whyNoNats } from "../../shared/sim/real-nats.ts";
 
 const hubFlags: string[] = [];
-const fleet = new RealFleet({ hubFlags });
+const fleet = new RealFleet({ hubFlags, lightVault: true });
 const signing = ["--yes", "--passphrase-file", fleet.passphraseFile];
 const boxes: Box[] = [];
 let nats: RealNats;
@@ -30,21 +31,13 @@ function carriers(box: Box): readonly string[] {
   return log.split("\n").flatMap((line) => (line.includes('"op.admitted"') ? [String(JSON.parse(line).carrier)] : []));
 }
 
-interface Shown {
-  readonly nats: { readonly state: string } | null;
-  readonly outbox: { readonly rows: number };
-}
-const statusOf = (box: Box): Shown | undefined => {
-  const status = fleet.boxStatus(box);
-  return (status?.["item"] ?? status) as Shown | undefined;
-};
-const attached = (box: Box): boolean => statusOf(box)?.nats?.state === "attached";
-const allAttached = (): Promise<void> => fleet.until("all boxes are attached", () => Promise.resolve(boxes.every(attached)));
+const isAttached = ({ nats: status }: AgentStatus): boolean => status?.is === "attached";
+const allAttached = (): Promise<void> => fleet.untilBoxes("attached", boxes, isAttached);
 /** Server up, specs naming NATS, everybody attached and heard: each test begins here, whatever the one before left. */
 async function ready(): Promise<void> {
   if (!nats.isUp) await nats.start();
   if (!fleet.isRunning("hub")) await fleet.startHub();
-  for (const box of boxes) if (statusOf(box)?.nats === null) fleet.operator(["host", "spec", box.name, "--nats", "--yes"]);
+  for (const box of boxes) if ((await fleet.boxStatus(box))?.nats === undefined) fleet.operator(["host", "spec", box.name, "--nats", "--yes"]);
   await allAttached();
   await hubHears(boxes.length);
 }
@@ -87,9 +80,9 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
 
   test("a box is attached when its spec says so, and not before", async () => {
     const box = await fleet.addBox("box-3");
-    expect(attached(box)).toBe(false);
+    expect((await fleet.boxStatus(box))?.nats).toBeUndefined();
     fleet.operator(["host", "spec", "box-3", "--nats", "--yes"]);
-    await fleet.until("it is attached", () => Promise.resolve(attached(box)));
+    await fleet.untilBoxes("attached", [box], isAttached);
     await fleet.kill("agent-box-3", "SIGTERM");
     fleet.operator(["host", "revoke", "box-3", "--yes", "--confirm", "box-3", "--reason", "test"]);
   }, 60_000);
@@ -101,7 +94,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
     expect(summary(append("box-1", "a"))).toMatchObject({ ok: 1 });
     const seen = (): readonly (readonly string[])[] => boxes.map((box, at) => carriers(box).slice(before[at]));
     expect([counted("a"), seen()]).toEqual([3, [["nats", "nats"], ["nats"]]]);
-    await fleet.until("the outboxes are empty", () => Promise.resolve(boxes.every((box) => statusOf(box)?.outbox.rows === 0)));
+    await fleet.untilBoxes("nothing left to say", boxes, ({ outbox }) => outbox.rows === 0);
     expect([counted("a"), seen()]).toEqual([3, [["nats", "nats"], ["nats"]]]);
   }, 60_000);
 
@@ -157,7 +150,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
   test("a spec without NATS detaches the box", async () => {
     await ready();
     for (const { name } of boxes) expect(felhom("host", "spec", name, "--no-nats", "--yes").code).toBe(0);
-    await fleet.until("no box is attached", () => Promise.resolve(!boxes.some(attached)));
+    await fleet.untilBoxes("not attached", boxes, (status) => !isAttached(status));
     expect(summary(append("*", "f"))).toMatchObject({ ok: 2 });
     expect(boxes.map((box) => carriers(box).at(-1))).toEqual(["sync", "sync"]);
   }, 60_000);

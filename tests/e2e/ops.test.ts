@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Box, type CommandResult, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 
-const fleet = new RealFleet();
+const fleet = new RealFleet({ lightVault: true });
 const boxes = new Map<string, Box>();
 const ANY = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 75, 124, 130];
 const signing = ["--yes", "--passphrase-file", fleet.passphraseFile];

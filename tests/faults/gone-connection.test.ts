@@ -11,7 +11,7 @@ import { BINARY, type Box, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 import { CountedOps } from "../loopback/counted-ops.ts";
 
 const reason = existsSync(BINARY) ? undefined : "dist/felhom is not built";
-const fleet = new RealFleet();
+const fleet = new RealFleet({ lightVault: true });
 const given: { box?: Box; ops?: CountedOps } = {};
 
 function parts(): { readonly box: Box; readonly ops: CountedOps } {

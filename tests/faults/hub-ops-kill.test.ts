@@ -17,7 +17,7 @@ const SYSCALLS: Readonly<Record<string, { readonly step: number; readonly points
 };
 const POINTS_MAX = 1_000;
 
-const fleet = new RealFleet();
+const fleet = new RealFleet({ lightVault: true });
 const given: { ops?: CountedOps; box?: Box } = {};
 const seen = { kills: 0, untaken: 0 };
 

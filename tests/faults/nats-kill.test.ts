@@ -8,6 +8,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { AgentStatus } from "../../agent/core/status/agent-status.ts";
 import { type Box, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 import { freePort } from "../../shared/sim/free-port.ts";
 import { seededRng } from "../../shared/edge/rng.ts";
@@ -23,7 +24,8 @@ const SEED = process.env["FELHOM_SEED"] ?? "nats-kill";
 const reason = noAttaching ?? (natsServer === null ? "nats-server is not installed" : undefined);
 
 const hubFlags: string[] = [];
-const fleet = new RealFleet({ hubFlags });
+const isAttached = ({ nats }: AgentStatus): boolean => nats?.is === "attached";
+const fleet = new RealFleet({ hubFlags, lightVault: true });
 const boxes: Box[] = [];
 const inject: string[] = [];
 const kills: Record<string, number> = {};
@@ -35,11 +37,6 @@ function parts(): { readonly nats: RealNats; readonly ops: CountedOps } {
   if (nats === undefined || ops === undefined) throw new Error("there is no fleet");
   return { nats, ops };
 }
-
-const attached = (box: Box): boolean => {
-  const status = fleet.boxStatus(box);
-  return ((status?.["item"] ?? status) as { readonly nats?: { readonly state: string } | null } | undefined)?.nats?.state === "attached";
-};
 
 /** Killed and started anew, so that nobody is in a long pause after many failures. */
 async function restartAll(): Promise<void> {
@@ -85,7 +82,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "NATS and kill -9" 
     });
     given.ops = new CountedOps(fleet, boxes);
     for (const { name } of boxes) fleet.operator(["host", "spec", name, "--nats", "--yes"]);
-    await fleet.until("both are attached", () => Promise.resolve(boxes.every(attached)));
+    await fleet.untilBoxes("attached", boxes, isAttached);
   }, 120_000);
   afterAll(async () => {
     await given.nats?.kill();
@@ -110,7 +107,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "NATS and kill -9" 
 
   async function diesAtWork(syscall: string, nth: number): Promise<boolean> {
     const { nats, ops } = parts();
-    await fleet.until("both are attached", () => Promise.resolve(boxes.every(attached)));
+    await fleet.untilBoxes("attached", boxes, isAttached);
     const aim = await aimAt(nats.pid, syscall, nth);
     await ops.send("*");
     await fleet.until("the op is over", () => Promise.resolve(ops.open() === 0));
@@ -147,7 +144,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "NATS and kill -9" 
       await nats.kill();
       await nats.start();
       await restartAll();
-      await fleet.until("both are attached", () => Promise.resolve(boxes.every(attached)));
+      await fleet.untilBoxes("attached", boxes, isAttached);
       const endMs = performance.now() + KILL_MS;
       const isOn = (): boolean => performance.now() < endMs;
       const send = async (): Promise<void> => {

@@ -8,7 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BINARY, type CommandResult, RealFleet } from "../../scripts/fleet/real-fleet.ts";
 
-const fleet = new RealFleet();
+const fleet = new RealFleet({ lightVault: true });
 const WAIT_MS = 120_000;
 const ANY = [0, 1, 4, 5, 124];
 const hasBinary = existsSync(BINARY);

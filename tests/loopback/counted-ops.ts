@@ -53,16 +53,11 @@ export class CountedOps {
   /** Nothing is open at the hub, and the boxes have nothing left to say. */
   async settled(): Promise<void> {
     await this.#fleet.until("every op is over", () => Promise.resolve(this.open() === 0));
-    await this.#fleet.until("the outboxes are empty", () => Promise.resolve(this.#boxes.every((box) => this.#unsent(box) === 0)));
+    await this.#fleet.untilBoxes("nothing left to say", this.#boxes, ({ outbox }) => outbox.rows === 0);
   }
 
   open(): number {
     return this.#hub<{ open: number }>("SELECT count(*) AS open FROM op_targets WHERE is_open = 1")[0]?.open ?? 0;
-  }
-
-  #unsent(box: Box): number | undefined {
-    const status = this.#fleet.boxStatus(box);
-    return ((status?.["item"] ?? status) as { readonly outbox?: { readonly rows: number } } | undefined)?.outbox?.rows;
   }
 
   #hub<T>(sql: string): readonly T[] {

@@ -28,7 +28,7 @@ const spaces = boxesHubAndNats(tag);
 const natsPort = await freePort();
 const natsUrl = `tls://${NATS_ADDRESS}:${natsPort}`;
 const wrapAgent: string[] = [];
-const fleet = new RealFleet({ dir, hubFlags: ["--address", "0.0.0.0", "--nats-urls", natsUrl], wrapAgent });
+const fleet = new RealFleet({ dir, lightVault: true, hubFlags: ["--address", "0.0.0.0", "--nats-urls", natsUrl], wrapAgent });
 const boxes: Box[] = [];
 let ops = 0;
 let token = "";
@@ -53,15 +53,6 @@ const hub = <T>(sql: string): readonly T[] => {
 };
 const allOver = (): Promise<boolean> => Promise.resolve(hub<{ open: number }>("SELECT count(*) AS open FROM op_targets WHERE is_open = 1")[0]?.open === 0);
 
-interface Shown {
-  readonly nats: { readonly state: string } | null;
-  readonly outbox: { readonly rows: number };
-}
-const shown = (box: Box): Shown | undefined => {
-  const status = fleet.boxStatus(box);
-  return (status?.["item"] ?? status) as Shown | undefined;
-};
-
 /** All boxes are, and the hub has heard them. */
 async function allAttached(): Promise<void> {
   await fleet.until("the hub reaches all boxes over NATS", async () => {
@@ -69,7 +60,7 @@ async function allAttached(): Promise<void> {
     const reply = await fetch(`${fleet.hubUrl}/metrics`, { tls: { rejectUnauthorized: false }, keepalive: false, headers });
     return new RegExp(`^felhom_hub_nats_hosts ${boxes.length}$`, "m").test(await reply.text());
   });
-  await fleet.until("the boxes are attached", () => Promise.resolve(boxes.every((box) => shown(box)?.nats?.state === "attached")));
+  await fleet.untilBoxes("attached", boxes, ({ nats }) => nats?.is === "attached");
 }
 
 /** By which carrier a box's ledger met its ops first. */
@@ -130,7 +121,7 @@ try {
     for (const { link } of round) spaces.heal(link);
   }
   // What went over NATS came by sync as well by then, and was the same.
-  await fleet.until("the boxes have nothing left to say", () => Promise.resolve(boxes.every((box) => shown(box)?.outbox.rows === 0)));
+  await fleet.untilBoxes("nothing left to say", boxes, ({ outbox }) => outbox.rows === 0);
   const states = hub<{ state: string; hosts: number }>("SELECT state, count(*) AS hosts FROM op_targets GROUP BY state");
   const finals = hub<{ answers: number }>("SELECT count(*) AS answers FROM op_returns WHERE state <> 'running' GROUP BY op_id, host_id");
   const met = boxes.flatMap(carriersOf);

@@ -19,7 +19,7 @@ const CUTS: Readonly<Record<string, readonly Cut[]>> = {
 };
 
 const spaces = boxAndHub(tag);
-const fleet = new RealFleet({ hubFlags: ["--address", "0.0.0.0"], wrapAgent: spaces.inside("box") });
+const fleet = new RealFleet({ lightVault: true, hubFlags: ["--address", "0.0.0.0"], wrapAgent: spaces.inside("box") });
 let ops = 0;
 
 const counter = (nth: number): string => join(fleet.dir, `counter-${nth}`);

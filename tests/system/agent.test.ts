@@ -33,7 +33,7 @@ describe.skipIf(reason !== undefined)("agent and watchdog under a real unit", ()
   beforeAll(async () => {
     box = makeContainer();
     box.must("apt-get", "update", "-q");
-    fleet = new RealFleet();
+    fleet = new RealFleet({ lightVault: true });
     await fleet.start();
     tree = mkdtempSync(join(tmpdir(), "felhom-tree-"));
     mkdirSync(join(tree, "states"));
