@@ -67,8 +67,9 @@ export const OPS_BUGS: readonly Bug[] = [
     name: "log-leaves-entries-out",
     what: "some ops are missing from the log that the hub is told",
     caughtBy: "ops-end-once",
-    plant: () =>
-      onBoxes((database) =>
+    // Seen at the end only: an hour is enough.
+    plant: () => ({
+      ...onBoxes((database) =>
         wrapped(database, {
           all: (op, sql, ...params) => {
             if (op === "outbox.batch") database.run("bug", "DELETE FROM outbox WHERE kind = 'op-log' AND seq % 7 = 0");
@@ -76,6 +77,8 @@ export const OPS_BUGS: readonly Bug[] = [
           },
         }),
       ),
+      hours: 1,
+    }),
   },
 ];
 
