@@ -15,7 +15,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 installTools();
-const sum = runStages(names.length === 0 ? STAGES : STAGES.filter(({ name }) => names.includes(name)));
+const sum = await runStages(names.length === 0 ? STAGES : STAGES.filter(({ name }) => names.includes(name)));
 process.stdout.write(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped === 0 ? "" : `, ${sum.skipped} skipped`}\n`);
 process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 
