@@ -6,6 +6,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { freePort } from "./free-port.ts";
+import { groupGone } from "./process-group.ts";
 
 /** Debian keeps it where only root looks. */
 export const natsServer = Bun.which("nats-server", { PATH: `${process.env["PATH"] ?? "/usr/bin:/bin"}:/usr/sbin:/sbin` });
@@ -60,6 +61,7 @@ export async function startNats(given: {
     state.child = undefined;
     signalGroup(child, signal);
     await child?.exited;
+    if (child !== undefined) await groupGone(child.pid);
   };
   const nats: RealNats = {
     url: `nats://${address}:${port}`,

@@ -7,8 +7,9 @@ import { dirname, join } from "node:path";
 import type { AgentStatus } from "../../agent/core/status/agent-status.ts";
 import type { WorkerRequest, WorkerResult, WorkerSettings } from "../../agent/core/worker/messages.ts";
 import { BINARY } from "../../scripts/fleet/real-fleet.ts";
+import { groupGone } from "../../shared/sim/process-group.ts";
 
-const WAIT_MS = 60_000;
+const WAIT_MS = 120_000;
 const STEP_MS = 20;
 
 export interface Ended {
