@@ -160,5 +160,5 @@ describe.skipIf(natsServer === null)(`a nats-server that reads it ${whyNoNats}`,
     } finally {
       for (const server of servers) await server.kill();
     }
-  }, 30_000);
+  }, 240_000);
 });

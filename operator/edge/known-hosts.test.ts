@@ -40,7 +40,7 @@ test("commands beside each other wait for their turn: each remembers what it saw
   const writers = [0, 100, 200, 300].map((first) => Bun.spawn([process.execPath, "-e", writer(first)], { stderr: "pipe" }));
   for (const child of writers) expect([await child.exited, (await new Response(child.stderr).text()).slice(0, 300)]).toEqual([0, ""]);
   expect(readKnownHosts(world, home, FLEET).size).toBe(100);
-}, 60_000);
+}, 240_000);
 
 test("a damaged memory is an error, never an empty one", () => {
   using world = testWorld();

@@ -15,7 +15,7 @@ import { lightenVault } from "./light-vault.ts";
 
 export const projectRoot = dirname(dirname(import.meta.dir));
 export const BINARY = join(projectRoot, "dist", "felhom");
-const WAIT_MS = 60_000;
+const WAIT_MS = 120_000;
 const STATUS_MS_MAX = 10_000;
 
 export interface CommandResult {
@@ -212,7 +212,7 @@ export class RealFleet {
   /** Asks again until it is so; the bound is generous because it only decides how long a failure takes. */
   async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
     for (let waitedMs = 0; !(await isSo()); waitedMs += 50) {
-      if (waitedMs > WAIT_MS) throw new Error(`Waited a minute in vain until ${what}\n${this.logTails()}`);
+      if (waitedMs > WAIT_MS) throw new Error(`Waited two minutes in vain until ${what}\n${this.logTails()}`);
       await Bun.sleep(50);
     }
   }

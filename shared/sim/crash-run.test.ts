@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { crashRun } from "./crash-run.ts";
 import { warmUp } from "./warm-up.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 beforeAll(warmUp, TIMEOUT_MS);
 
 for (const nth of [40, 170, 390, 640, 1_010]) {

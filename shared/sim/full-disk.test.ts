@@ -7,7 +7,7 @@ import { warmUp } from "./warm-up.ts";
 
 const MINUTE_MS = 60_000;
 const LINK_WRITES = new Set(["counter.write"]);
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 beforeAll(warmUp, TIMEOUT_MS);
 
 test(

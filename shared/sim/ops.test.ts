@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { simulate } from "./simulate.ts";
 import { warmUp } from "./warm-up.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 const HOSTILE_SEEDS = 4;
 beforeAll(warmUp, TIMEOUT_MS);
 

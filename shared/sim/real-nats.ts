@@ -105,13 +105,13 @@ function signalGroup(child: ReturnType<typeof Bun.spawn> | undefined, signal: No
   }
 }
 
-/** Its INFO line is the sign that it serves; looked for every few milliseconds, for ten seconds at most. */
+/** Its INFO line is the sign that it serves; looked for every few milliseconds, for a minute or more at most. */
 async function listening(
   { address, port }: { readonly address: string; readonly port: number },
   child: ReturnType<typeof Bun.spawn>,
   log: () => string,
 ): Promise<void> {
-  for (let tries = 0; tries < 1_000; tries += 1) {
+  for (let tries = 0; tries < 6_000; tries += 1) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`nats-server ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
     const greeted = await new Promise<boolean>((resolve) => {
       const no = (): void => resolve(false);

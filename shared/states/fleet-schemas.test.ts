@@ -49,5 +49,5 @@ describe("what is made from the schemas", () => {
       .filter((line) => line.includes("error"));
     expect(said).toEqual([expect.stringContaining("states/wrong.ts(2,")]);
     expect(said.join()).toContain("Type 'number' is not assignable to type 'string'");
-  }, 60_000);
+  }, 240_000);
 });

@@ -258,7 +258,7 @@ describe("the build", () => {
     }
     expect(hash(join(builds, "one/felhom"))).toBe(hash(join(builds, "another/place/felhom")));
     expect(hash(join(builds, "one/felhom"))).not.toBe(sha256Hex(utf8("")));
-  }, 120_000);
+  }, 240_000);
 
   const noRegistry =
     Bun.which("npm") === null

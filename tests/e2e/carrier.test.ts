@@ -57,7 +57,7 @@ describe.skipIf(wrap === undefined)(`a box that no network reaches${whyNot}`, ()
     await fleet.start();
     box = fleet.enroll("shed");
     await fleet.startAgent(box, wrap);
-  }, 120_000);
+  }, 240_000);
   afterAll(() => fleet.stop());
 
   test("an op goes out on a stick and runs once; its answer comes home on one, and the hub shows it returned", () => {
@@ -84,7 +84,7 @@ describe.skipIf(wrap === undefined)(`a box that no network reaches${whyNot}`, ()
     const again = bringHome(receipts, "-o", "json");
     expect([again.code, json(again).taken, json(again).refused]).toEqual([0, 0, []]);
     expect(json(again).known).toBeGreaterThan(0);
-  }, 120_000);
+  }, 240_000);
 
   test("what failed there has failed here; what was altered on the way is refused", () => {
     const id = sign("sh", "-c", "echo no >&2; exit 3");
@@ -98,7 +98,7 @@ describe.skipIf(wrap === undefined)(`a box that no network reaches${whyNot}`, ()
     expect(rowsOf(id)).toEqual([]);
     expect(bringHome(receipts).code).toBe(4);
     expect(json(felhom("job", "show", id, "-o", "json"))).toMatchObject({ state: "failed", counts: { failed: 1 } });
-  }, 120_000);
+  }, 240_000);
 
   test("a hub restored from before the op was signed: the answers wait for the op, and count when its file is brought", async () => {
     const backup = join(fleet.dir, "hub.tar");
@@ -115,7 +115,7 @@ describe.skipIf(wrap === undefined)(`a box that no network reaches${whyNot}`, ()
     expect(bringHome(join(stick, `${id}.json`)).code).toBe(0);
     expect(json(felhom("job", "show", id, "-o", "json"))).toMatchObject({ state: "done", counts: { returned: 1 } });
     expect(effects()).toEqual(["ran", "again"]);
-  }, 120_000);
+  }, 240_000);
 
   test("a network comes after all: the box tells the same, and nothing is doubled", async () => {
     const before = json(felhom("job", "list", "-o", "json")).items.map(({ id }: { id: string }) => [id, rowsOf(id)]);
@@ -131,5 +131,5 @@ describe.skipIf(wrap === undefined)(`a box that no network reaches${whyNot}`, ()
     for (const [id, rows] of before) expect([id, rowsOf(id)]).toEqual([id, rows]);
     expect(effects()).toEqual(["ran", "again"]);
     await fleet.until("the hub's copy of the box's log has caught up", () => Promise.resolve(felhom("audit", "verify", "shed").code === 0));
-  }, 120_000);
+  }, 240_000);
 });

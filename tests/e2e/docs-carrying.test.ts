@@ -15,7 +15,7 @@ beforeAll(async () => {
   await fleet.startAgent(scene.box, noNetwork() ?? []);
   mkdirSync(join(fleet.dir, "bin"));
   symlinkSync(BINARY, join(fleet.dir, "bin", "felhom"));
-}, 120_000);
+}, 240_000);
 afterAll(() => fleet.stop());
 
 interface Step {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   state.box = await fleet.addBox("box-1");
   mkdirSync(join(fleet.dir, "bin"));
   symlinkSync(BINARY, join(fleet.dir, "bin", "felhom"));
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   // Only when a step failed before the page's own last one; the number may be somebody else's by now.
   const pidFile = join(fleet.dir, "nats.pid");

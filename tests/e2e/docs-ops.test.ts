@@ -14,7 +14,7 @@ beforeAll(async () => {
   for (const home of ["anna", "clean"]) mkdirSync(join(fleet.dir, home), { mode: 0o700 });
   writeFileSync(join(fleet.dir, "new-passphrase"), "an altogether different one\n", { mode: 0o600 });
   symlinkSync(BINARY, join(fleet.dir, "bin", "felhom"));
-}, 120_000);
+}, 240_000);
 afterAll(() => fleet.stop());
 
 /** Fenced `sh` blocks, one step each. */

@@ -10,7 +10,7 @@ import { BINARY, projectRoot, RealFleet } from "../../scripts/fleet/real-fleet.t
 /** Where the session's hub listens and its box keeps a file: here, in a place of their own. */
 const SHOWN_HUB = "https://127.0.0.1:8443";
 const SHOWN_PLACE = "/tmp/hello";
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 const fleet = new RealFleet();
 const pids = { watchdog: 0 };
@@ -29,12 +29,12 @@ beforeAll(async () => {
   const file = `motd:\n  file:\n    path: ${here(`${SHOWN_PLACE}/motd`)}\n    template: files/motd.liquid\n    mode: "0644"\n`;
   write("states/hello.yaml", `folder:\n  directory:\n    path: ${here(SHOWN_PLACE)}\n    mode: "0755"\n${file}`);
   write("files/motd.liquid", "This is {{ host.name }} in the {{ labels.site }}. It belongs to {{ settings.owner }}.\n");
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   if (pids.watchdog > 0 && existsSync(`/proc/${pids.watchdog}`)) process.kill(pids.watchdog, "SIGTERM");
   while (existsSync(`/proc/${pids.watchdog}`)) await Bun.sleep(50);
   await fleet.stop();
-}, 120_000);
+}, 240_000);
 
 interface Step {
   readonly prompt: string;

@@ -48,7 +48,7 @@ describe.skipIf(natsServer === null)(`short credentials for NATS ${whyNoNats}`, 
     });
     for (const { name } of boxes) fleet.operator(["host", "spec", name, "--nats", "--yes"]);
     await fleet.until("both are attached", () => Promise.resolve(boxes.every((box) => times(box, "nats.attached") > 0)));
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await nats.kill();
     await fleet.stop();
@@ -126,5 +126,5 @@ describe.skipIf(natsServer === null)(`short credentials for NATS ${whyNoNats}`, 
     const refused = await sync();
     expect([again, refused.status, refused.reply.nats]).toEqual(["denied", 401, undefined]);
     process.stdout.write(`a revoked host was on NATS for ${Math.round(livedMs / 1_000)} s more, with tokens of ${TOKEN_MS / 1_000} s\n`);
-  }, 120_000);
+  }, 240_000);
 });

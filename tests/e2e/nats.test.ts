@@ -72,7 +72,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
         return readFileSync(out, "utf8");
       },
     });
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await nats.kill();
     await fleet.stop();
@@ -85,7 +85,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
     await fleet.untilBoxes("attached", [box], isAttached);
     await fleet.kill("agent-box-3", "SIGTERM");
     fleet.operator(["host", "revoke", "box-3", "--yes", "--confirm", "box-3", "--reason", "test"]);
-  }, 60_000);
+  }, 240_000);
 
   test("an op for all and an op for one come over NATS, run once, and are answered; what the sync brings later is the same op", async () => {
     await ready();
@@ -96,7 +96,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
     expect([counted("a"), seen()]).toEqual([3, [["nats", "nats"], ["nats"]]]);
     await fleet.untilBoxes("nothing left to say", boxes, ({ outbox }) => outbox.rows === 0);
     expect([counted("a"), seen()]).toEqual([3, [["nats", "nats"], ["nats"]]]);
-  }, 60_000);
+  }, 240_000);
 
   test("hub status shows the stream, its consumer and its one copy", async () => {
     await ready();
@@ -113,7 +113,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
     expect(counted("b")).toBe(2);
     expect(boxes.map((box) => carriers(box).length)).toEqual(before.map((count) => count + 1));
     expect(boxes.map((box) => carriers(box).at(-1))).toEqual(["sync", "sync"]);
-  }, 60_000);
+  }, 240_000);
 
   test("every stream lost: the hub makes them again, nothing is lost and nothing doubled (C02)", async () => {
     await ready();
@@ -125,7 +125,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
     expect(summary(append("*", "c"))).toMatchObject({ ok: 2 });
     expect(counted("c")).toBe(2);
     expect(boxes.map((box) => carriers(box).at(-1))).toEqual(["nats", "nats"]);
-  }, 120_000);
+  }, 240_000);
 
   test("with the server frozen in the middle of a job, every op runs once all the same", async () => {
     await ready();
@@ -135,7 +135,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
       nats.thaw();
     }
     expect(counted("d")).toBe(10);
-  }, 120_000);
+  }, 240_000);
 
   test("a hub that was killed finds its way back to NATS", async () => {
     await ready();
@@ -145,7 +145,7 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
     expect(summary(append("*", "e"))).toMatchObject({ ok: 2 });
     expect(counted("e")).toBe(2);
     expect(boxes.map((box) => carriers(box).at(-1))).toEqual(["nats", "nats"]);
-  }, 120_000);
+  }, 240_000);
 
   test("a spec without NATS detaches the box", async () => {
     await ready();
@@ -153,5 +153,5 @@ describe.skipIf(natsServer === null)(`a fleet on NATS ${whyNoNats}`, () => {
     await fleet.untilBoxes("not attached", boxes, (status) => !isAttached(status));
     expect(summary(append("*", "f"))).toMatchObject({ ok: 2 });
     expect(boxes.map((box) => carriers(box).at(-1))).toEqual(["sync", "sync"]);
-  }, 60_000);
+  }, 240_000);
 });

@@ -38,7 +38,7 @@ beforeAll(async () => {
   await fleet.start();
   boxes.set("box-1", await fleet.addBox("box-1", { site: "cellar", role: "web" }));
   boxes.set("box-2", await fleet.addBox("box-2", { site: "attic", role: "web" }));
-}, 120_000);
+}, 240_000);
 afterAll(() => fleet.stop());
 
 test("ping: two boxes answer with their signatures, and nobody is asked anything", () => {
@@ -133,7 +133,7 @@ test("a box that was away runs it when it comes back, once", async () => {
   expect(lines(all).at(-1)).toMatchObject({ ok: 2, open: 0 });
   const ran = linesOf(`${file}-${fleet.dir.split("/").at(-1)}`);
   expect(ran).toEqual(["ran", "ran"]);
-}, 120_000);
+}, 240_000);
 
 test("cancel: what runs is killed and says so itself, what was not given out never runs", async () => {
   const file = join(fleet.dir, "never");
@@ -147,7 +147,7 @@ test("cancel: what runs is killed and says so itself, what was not given out nev
   await fleet.startAgent(boxOf("box-2"));
   expect(felhom("run", "box-2", "ping").code).toBe(0);
   expect(existsSync(file)).toBe(false);
-}, 120_000);
+}, 240_000);
 
 test("a retry is a new op, for the host that did not run it only", async () => {
   const file = join(fleet.dir, "retried");
@@ -159,7 +159,7 @@ test("a retry is a new op, for the host that did not run it only", async () => {
   const again = felhom("job", "retry", id, ...signing, "-o", "jsonl");
   expect([again.code, lines(again)[0]?.["count"]]).toEqual([0, 1]);
   expect(linesOf(file)).toEqual(["ran", "ran"]);
-}, 120_000);
+}, 240_000);
 
 test("a box's own log of ops and the hub's copy agree, and are proven by what the box signed", async () => {
   await fleet.until("the copy has caught up", () => Promise.resolve(fleet.operator(["audit", "verify", "box-1"], ANY).code === 0));
@@ -199,7 +199,7 @@ test("two operators: nothing reaches a box before the second has signed", async 
   const done = felhom("job", "follow", id);
   expect(done.code).toBe(0);
   expect(linesOf(file)).toEqual(["ran"]);
-}, 120_000);
+}, 240_000);
 
 /** A colleague with a workstation and a key of her own; from here on the role `operate` needs both. */
 function secondOperator(): (...args: readonly string[]) => CommandResult {

@@ -42,7 +42,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "an op for a box th
     await fleet.start();
     given.box = await fleet.addBox("box-1");
     given.ops = new CountedOps(fleet, [given.box]);
-  }, 120_000);
+  }, 240_000);
   afterAll(() => fleet.stop());
 
   for (const { how, state, says } of [
@@ -61,6 +61,6 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "an op for a box th
       else await fleet.kill("agent-box-1", "SIGCONT");
       await ops.settled();
       expect([stateOf(id), ops.tally()]).toEqual(["returned", expect.objectContaining({ duplicates: 0, interrupted: 0, lost: [], untrue: [] })]);
-    }, 120_000);
+    }, 240_000);
   }
 });

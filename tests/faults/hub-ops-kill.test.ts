@@ -30,7 +30,7 @@ describe.skipIf(noAttaching !== undefined)(
       given.ops = new CountedOps(fleet, [given.box]);
       await given.ops.send("box-1");
       await given.ops.settled();
-    }, 120_000);
+    }, 240_000);
     afterAll(async () => {
       await fleet.stop();
       process.stdout.write(`hub-ops-kill: ${JSON.stringify({ ...seen })}\n`);

@@ -83,7 +83,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "NATS and kill -9" 
     given.ops = new CountedOps(fleet, boxes);
     for (const { name } of boxes) fleet.operator(["host", "spec", name, "--nats", "--yes"]);
     await fleet.untilBoxes("attached", boxes, isAttached);
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await given.nats?.kill();
     await fleet.stop();

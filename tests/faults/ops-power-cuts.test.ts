@@ -28,7 +28,7 @@ const OPS_PER_CUT = 12;
 /** Below what a box queues: none is to be told that it is busy. */
 const OPEN_MAX = 30;
 const CUT_WITHIN_MS = 400;
-const WAIT_MS = 60_000;
+const WAIT_MS = 120_000;
 const FINAL = ["done", "failed", "interrupted", "cancelled", "expired", "refused", "busy"];
 
 const scratch = mkdtempSync(join(tmpdir(), "felhom-op-cuts-"));

@@ -15,7 +15,7 @@ import { processTree } from "../loopback/process-tree.ts";
 import { RealBox } from "../loopback/real-box.ts";
 
 const POINTS_MAX = 40;
-const WAIT_MS = 60_000;
+const WAIT_MS = 120_000;
 const CONTENT = "kept by local apply\n".repeat(2_000);
 const STAGED = /^\.felhom-staged-/;
 const OLD_MS = 2 * 3_600_000;
@@ -138,7 +138,7 @@ describe.skipIf(whyNot !== undefined)(whyNot === undefined ? "one directory, sev
     expect(await apply.goOn()).toBe(0);
     expect(readFileSync(join(shared, "conf"), "utf8")).toBe(CONTENT);
     expect(readdirSync(shared).toSorted()).toEqual(["conf", "first", "second"]);
-  }, 120_000);
+  }, 240_000);
 
   test("so does a local apply in a container, which cannot see who that is", async () => {
     const apply = await halted("conf");
@@ -147,7 +147,7 @@ describe.skipIf(whyNot !== undefined)(whyNot === undefined ? "one directory, sev
     expect(staged()).toEqual([apply.file]);
     expect(await apply.goOn()).toBe(0);
     expect(readdirSync(shared).toSorted()).toEqual(["beside", "conf"]);
-  }, 120_000);
+  }, 240_000);
 
   test("what a kill left is removed by the next that writes there; by one in a container once nobody can be writing it", async () => {
     const first = await halted("conf");
@@ -162,5 +162,5 @@ describe.skipIf(whyNot !== undefined)(whyNot === undefined ? "one directory, sev
     const old = (Date.now() - OLD_MS) / 1_000;
     utimesSync(join(shared, second.file), old, old);
     expect([inContainer("b"), readdirSync(shared).toSorted()]).toEqual([0, ["a", "b", "next"]]);
-  }, 120_000);
+  }, 240_000);
 });

@@ -138,7 +138,7 @@ export class RealBox {
     }
     const last = await this.status();
     const { log } = await this.stop();
-    throw new Error(`${this.name}: waited a minute in vain until ${what}\n${JSON.stringify(last)}\n${log.slice(-4_000)}`);
+    throw new Error(`${this.name}: waited two minutes in vain until ${what}\n${JSON.stringify(last)}\n${log.slice(-4_000)}`);
   }
 
   get workerSettings(): WorkerSettings {
@@ -205,6 +205,7 @@ export async function startHub(dir: string, wrapper: readonly string[] = [], mor
       // It ended by itself meanwhile.
     }
     await child.exited;
+    await groupGone(child.pid);
     return child.exitCode;
   };
   for (let text = ""; ; ) {

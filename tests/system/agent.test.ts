@@ -44,7 +44,7 @@ describe.skipIf(reason !== undefined)("agent and watchdog under a real unit", ()
     await fleet?.stop();
     box?.remove();
     if (tree !== undefined) rmSync(tree, { recursive: true, force: true });
-  }, 60_000);
+  }, 240_000);
 
   const publish = (text: string): void => {
     writeFileSync(join(tree, "states/base.yaml"), state(text));

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { check, type Debian, ENVIRONMENT, hasTools, mustOf, type Ran, unpackRoot, whyNoRoot, writeIn } from "./fresh-root.ts";
 
-const BOOT_MS_MAX = 60_000;
+const BOOT_MS_MAX = 180_000;
 
 export interface Container extends Debian {
   /** Everything in it is killed at once; its disk stays. */

@@ -31,7 +31,7 @@ const ASKS: readonly (readonly [RegExp, string])[] = [
   [/felhom (?:key new|key export|login|trust add|trust remove|trust resign|host approve|host label|publish)\b/g, "$& --passphrase-file /root/pass"],
   [/felhom (?:trust add|trust remove|trust resign|host approve|host label|host spec|publish|local apply)\b/g, "$& --yes"],
 ];
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 describe.skipIf(reason !== undefined)(reason === undefined ? "the guide" : `the guide [skipped: ${reason}]`, () => {
   let box: Container;
@@ -89,7 +89,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? "the guide" : `the 
 
   async function until(what: string, isSo: () => boolean): Promise<void> {
     for (const startedMs = performance.now(); !isSo(); await Bun.sleep(200))
-      if (performance.now() - startedMs > PATIENCE_MS) throw new Error(`Waited a minute in vain until ${what}: ${box.run("cat", "/tmp/said").out}`);
+      if (performance.now() - startedMs > PATIENCE_MS) throw new Error(`Waited two minutes in vain until ${what}: ${box.run("cat", "/tmp/said").out}`);
   }
 
   const motd = (): string => (existsSync(join(box.root, "etc/motd")) ? readFileSync(join(box.root, "etc/motd"), "utf8") : "");

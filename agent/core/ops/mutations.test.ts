@@ -204,4 +204,4 @@ test("1 000 000 altered envelopes: none is admitted", () => {
   expect(tally.same).toBeLessThan(100);
   // Each family reached the checks it is meant for.
   for (const code of ["envelope_malformed", "wrong_type", "key_unknown", "signature_bad"]) expect(tally.codes.get(code) ?? 0).toBeGreaterThan(1_000);
-}, 120_000);
+}, 240_000);

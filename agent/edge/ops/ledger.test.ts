@@ -131,7 +131,7 @@ describe("A07: a damaged ledger", () => {
     expect(known).toBeGreaterThan(0);
     expect(unsafe).toBeGreaterThan(0);
     ops = await startOps(world, box);
-  }, 120_000);
+  }, 240_000);
 
   test("a bit in the marker is damage as well", async () => {
     await ran(count());

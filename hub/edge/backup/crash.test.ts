@@ -97,7 +97,7 @@ test("a restore that dies before any step on disk leaves the target absent, or w
   }
   expect(states.absent).toBeGreaterThan(40);
   expect(states.whole).toBeGreaterThan(0);
-}, 60_000);
+}, 240_000);
 
 test("a backup that dies before any step on disk has no name, or is whole", async () => {
   using hub = await testHub();
@@ -118,4 +118,4 @@ test("a backup that dies before any step on disk has no name, or is whole", asyn
   }
   expect(whole).toBeGreaterThan(0);
   expect(whole).toBeLessThan(free.steps());
-}, 60_000);
+}, 240_000);

@@ -445,6 +445,6 @@ test("O08: of 500 targets 20 are away: those run it when they come back in time,
   const late = (await hub.ask("GET", `/api/v1/ops/${op.id}/targets?state=silent`, { token })).json.items;
   expect(late.map((item: Json) => [item.name, item.code, item.late_state])).toEqual([["box-7", "no_answer", "returned"]]);
   expect((await hub.ask("GET", `/api/v1/ops/${op.id}/returns?host=${one(away, 7).keys.hostId}`, { token })).json.items).toHaveLength(1);
-}, 60_000);
+}, 240_000);
 
 const signedBy = (op: TestOp, key: ReturnType<typeof testKey>): TestOp => op.signedBy(key);

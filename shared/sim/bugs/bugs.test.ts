@@ -6,7 +6,7 @@ import { BUGS } from "./bugs.ts";
 import { restoresHub } from "./hub-bugs.ts";
 
 const COMMON = { seed: "planted", boxes: 2, hours: 3, settleHours: 1, faults: false } as const;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 
 beforeAll(warmUp, TIMEOUT_MS);
 
