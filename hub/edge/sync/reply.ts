@@ -94,15 +94,17 @@ export class Replies {
     const have = haveOf(entry);
     const parts = [headText(entry, hub.fleet.epoch, extras)];
     const bundle = have.bundle < newest.bundle ? await this.#bundleText(hub, newest.bundle) : undefined;
-    await hub.store.read((db) => {
-      if (have.root < newest.root)
-        parts.push(
-          `"roots":[${listRoots(db, have.root, ROOTS_PER_REPLY_MAX)
-            .map((row) => row.envelope)
-            .join(",")}]`,
-        );
-      parts.push(...ownDocuments(db, entry, have, newest));
-    });
+    // Most often there is an op and nothing else.
+    if (have.root < newest.root || have.cert < newest.cert || have.spec < newest.spec)
+      await hub.store.read((db) => {
+        if (have.root < newest.root)
+          parts.push(
+            `"roots":[${listRoots(db, have.root, ROOTS_PER_REPLY_MAX)
+              .map((row) => row.envelope)
+              .join(",")}]`,
+          );
+        parts.push(...ownDocuments(db, entry, have, newest));
+      });
     if (bundle !== undefined) parts.push(`"bundle":${bundle}`);
     if (entry.ops !== undefined) parts.push(...(await opParts(hub, entry)));
     if (entry.natsGift !== undefined) parts.push(`"nats":${entry.natsGift}`);
