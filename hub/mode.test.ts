@@ -19,8 +19,11 @@ interface Running {
 }
 
 const ends: (() => Promise<void>)[] = [];
+const worlds = new Set<TestWorld>();
 afterEach(async () => {
   for (const end of ends.splice(0)) await end();
+  for (const world of worlds) world.remove();
+  worlds.clear();
 });
 
 async function run(changes: Partial<HubSettings> = {}, world = testWorld()): Promise<Running> {
@@ -31,6 +34,7 @@ async function run(changes: Partial<HubSettings> = {}, world = testWorld()): Pro
     hostnames: ["hub.test", "192.0.2.10"],
     ...changes,
   };
+  worlds.add(world);
   const stop = new AbortController();
   const real: World = { ...world, clock: realClock, net: realNet() };
   const logged = world.logged.length;

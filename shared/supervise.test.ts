@@ -21,7 +21,7 @@ const untilStopped = (_run: number, stop: AbortSignal) => new Promise<void>((res
 
 test("services start in order and stop in reverse", async () => {
   journal.length = 0;
-  const world = testWorld();
+  using world = testWorld();
   const stop = new AbortController();
   const ended = supervise([service("a", untilStopped), service("b", untilStopped)], world, stop.signal);
   await new Promise<void>((resolve) => setImmediate(resolve));
@@ -32,7 +32,7 @@ test("services start in order and stop in reverse", async () => {
 
 test("a service that dies after it ran is started again", async () => {
   journal.length = 0;
-  const world = testWorld();
+  using world = testWorld();
   const stop = new AbortController();
   const again = Promise.withResolvers<void>();
   const ended = supervise(
@@ -55,13 +55,13 @@ test("a service that dies after it ran is started again", async () => {
 });
 
 test("a failed fsync ends the process instead of a restart", async () => {
-  const world = testWorld();
+  using world = testWorld();
   const ended = await supervise([service("a", () => Promise.reject(new Fault("disk_failed", "Cannot sync: EIO")))], world, new AbortController().signal);
   expect(ended).toMatchObject({ because: "failed", service: "a" });
 });
 
 test("a service that cannot start at all ends the process", async () => {
-  const world = testWorld();
+  using world = testWorld();
   const broken: Service = {
     name: "b",
     start: () => Promise.reject(new Fault("lock_held", "Cannot lock")),
@@ -72,7 +72,7 @@ test("a service that cannot start at all ends the process", async () => {
 });
 
 test("what to run next is in the log when a process does not come up", async () => {
-  const world = testWorld();
+  using world = testWorld();
   const unsafe = new Fault("file_unsafe", "Cannot use /data: others can write in it", { remedy: "chmod go-w /data" });
   const failing: Service = { ...service("a", untilStopped), start: () => Promise.reject(unsafe) };
   await supervise([failing], world, new AbortController().signal);

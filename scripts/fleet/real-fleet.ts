@@ -58,6 +58,8 @@ export class RealFleet {
     this.#options = options;
     this.dir = options.dir ?? mkdtempSync(join(tmpdir(), "felhom-fleet-"));
     chmodSync(this.dir, 0o700);
+    // Where its tests are skipped nobody stops it.
+    if (options.dir === undefined) process.once("exit", () => this.#children.size === 0 && rmSync(this.dir, { recursive: true, force: true }));
     this.home = join(this.dir, "workstation");
     this.hubDir = join(this.dir, "hub");
     this.passphraseFile = join(this.dir, "passphrase");
