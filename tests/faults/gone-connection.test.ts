@@ -30,11 +30,12 @@ function stateOf(id: string | undefined): string | undefined {
   }
 }
 
-/** The box at rest: its sync is held, or a moment from it. */
+/** The box at rest: it has answered, and its next sync is held. */
 async function atRest(): Promise<void> {
   const { ops } = parts();
   await ops.send("box-1");
   await ops.settled();
+  await fleet.until("its sync is held", () => Promise.resolve(/"heldSyncs":1\b/.test(fleet.quietly(["status", "-o", "json"]))));
 }
 
 describe.skipIf(reason !== undefined)(reason === undefined ? "an op for a box that has just gone" : `a box that has just gone [skipped: ${reason}]`, () => {
