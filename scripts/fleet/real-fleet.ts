@@ -17,6 +17,7 @@ export const projectRoot = dirname(dirname(import.meta.dir));
 export const BINARY = join(projectRoot, "dist", "felhom");
 const WAIT_MS = 120_000;
 const STATUS_MS_MAX = 10_000;
+const STOP_MS_MAX = 30_000;
 
 export interface CommandResult {
   readonly code: number;
@@ -241,7 +242,13 @@ export class RealFleet {
   }
 
   async stop(options: { readonly keep?: boolean } = {}): Promise<void> {
-    for (const name of [...this.#children.keys()].toReversed()) await this.kill(name, "SIGTERM");
+    for (const name of [...this.#children.keys()].toReversed()) {
+      // One that a failed test left frozen would not hear it.
+      await this.kill(name, "SIGCONT");
+      const late = setTimeout(() => void this.kill(name, "SIGKILL"), STOP_MS_MAX);
+      await this.kill(name, "SIGTERM");
+      clearTimeout(late);
+    }
     if (options.keep !== true) rmSync(this.dir, { recursive: true, force: true });
   }
 
