@@ -6,7 +6,7 @@ import { fromBase64, fromUtf8 } from "../../shared/core/bytes.ts";
 import { Fault } from "../../shared/core/fault.ts";
 import type { World } from "../../shared/ports/world.ts";
 import { ENVELOPE_BYTES_MAX } from "../../shared/trust/envelope.ts";
-import { isPlain, parseJson, type Plain } from "../core/plain-json.ts";
+import { isPlain, parseJson, type Plain } from "../../shared/protocol/plain-json.ts";
 import { boxPaths } from "../edge/box-paths.ts";
 import { lookAtOp, offerOp } from "../edge/socket/socket-client.ts";
 import { listArgument } from "./option.ts";

@@ -11,6 +11,8 @@ export type KeyId = Branded<"KeyId">;
 /** Lower-case hex SHA-256 of a blob's bytes. */
 export type Sha256 = Branded<"Sha256">;
 
+/** Random ids given by the hub: challenges, enrollment requests, sessions, events. */
+export const OPAQUE_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 export const HOST_ID = /^h-[a-z2-7]{16}$/;
 export const FLEET_ID = /^f-[a-z2-7]{16}$/;
 export const KEY_ID = /^[a-z2-7]{26}$/;

@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { FLEET_ID, HOST_ID, KEY_ID, NAME, SHA256_HEX } from "../core/ids.ts";
+import { FLEET_ID, HOST_ID, KEY_ID, NAME, OPAQUE_ID, SHA256_HEX } from "../core/ids.ts";
 import type { FleetId, HostId, KeyId, Sha256 } from "../core/ids.ts";
 
 /** The field schemas that messages and signed payloads share. Everything has a bound; ids have an alphabet. */
@@ -11,8 +11,7 @@ export const hostId = branded<HostId>(HOST_ID);
 export const keyId = branded<KeyId>(KEY_ID);
 export const sha256Hex = branded<Sha256>(SHA256_HEX);
 export const name = z.string().check(z.regex(NAME));
-/** Random ids given by the hub: challenges, enrollment requests, sessions, events. */
-export const opaqueId = z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]{0,63}$/));
+export const opaqueId = z.string().check(z.regex(OPAQUE_ID));
 /** 32 raw bytes in base64url: public keys, nonces. */
 export const bytes32 = z.string().check(z.regex(/^[A-Za-z0-9_-]{43}$/));
 /** 64 raw bytes in base64url: Ed25519 signatures outside envelopes. */

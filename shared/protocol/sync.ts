@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { counter, envelope, hostId, opaqueId, text, wallMs } from "./fields.ts";
 import { NATS_URLS_MAX, SEALED_CREDENTIALS_CHARS_MAX } from "./nats-urls.ts";
-import { SYNC_WAIT_MS_MAX } from "./sync-limits.ts";
+import { LOG_ENTRIES_MAX, LOG_ENTRY_CHARS_MAX, OUTBOX_ROWS_MAX, SYNC_WAIT_MS_MAX } from "./sync-limits.ts";
 import { hostSpec } from "./spec.ts";
 
 export { OUTBOX_BATCH_BYTES_MAX, SYNC_REPLY_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_WAIT_MS_MAX } from "./sync-limits.ts";
@@ -11,7 +11,7 @@ export const outboxItem = z.discriminatedUnion("kind", [
   z.object({ seq: counter, kind: z.literal("return"), body: envelope }),
   z.object({ seq: counter, kind: z.literal("report"), body: envelope }),
   z.object({ seq: counter, kind: z.literal("facts"), body: envelope }),
-  z.object({ seq: counter, kind: z.literal("op-log"), body: z.object({ entries: z.array(text(4_096)).check(z.maxLength(256)) }) }),
+  z.object({ seq: counter, kind: z.literal("op-log"), body: z.object({ entries: z.array(text(LOG_ENTRY_CHARS_MAX)).check(z.maxLength(LOG_ENTRIES_MAX)) }) }),
   z.object({ seq: counter, kind: z.literal("event"), body: z.record(text(64), z.union([text(2_048), z.number(), z.boolean(), z.null()])) }),
   z.object({ seq: counter, kind: z.literal("metrics"), body: z.record(text(128), z.number()) }),
 ]);
@@ -35,7 +35,7 @@ export const syncRequest = z.object({
   /** The newest hub epoch the box has seen; 0 at first. */
   hub_epoch: counter,
   wait_ms: z.int().check(z.minimum(0), z.maximum(SYNC_WAIT_MS_MAX)),
-  outbox: z.array(outboxItem).check(z.maxLength(1_000)),
+  outbox: z.array(outboxItem).check(z.maxLength(OUTBOX_ROWS_MAX)),
   /** The newest `echo` that this very process was given; empty before. With it a request shows that it is not one from before. */
   echo: z.optional(text(64)),
   /** The box's record of ops: its generation grows with every op; the hub echoes the highest it has seen. */

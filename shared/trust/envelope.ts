@@ -7,6 +7,7 @@
 import * as z from "zod/mini";
 import { base64, concat, fromBase64, utf8 } from "../core/bytes.ts";
 import { type Envelope, envelope as envelopeSchema } from "../protocol/fields.ts";
+import { isEnvelope } from "../protocol/plain-json.ts";
 import { SIGNATURE_BYTES, type SigningKey, sign } from "./keys.ts";
 import { PAYLOAD_BYTES_MAX, type PayloadType, payloadType } from "./payloads.ts";
 import { scanJson } from "./strict-json.ts";
@@ -35,11 +36,10 @@ export function parseEnvelope(bytes: Uint8Array): Verdict<Envelope> {
 
 /** First steps of every verification: well-formed, of this type, within this type's size. */
 export function openEnvelope(envelope: Envelope, type: PayloadType): Verdict<OpenedEnvelope> {
-  const parsed = z.safeParse(envelopeSchema, envelope);
-  if (!parsed.success) return refuse("envelope_malformed", parsed.error.issues[0]?.path.map(String).join(".") ?? "");
-  const decoded = decode(parsed.data, PAYLOAD_BYTES_MAX[type]);
+  if (!isEnvelope(envelope)) return refuse("envelope_malformed", z.safeParse(envelopeSchema, envelope).error?.issues[0]?.path.map(String).join(".") ?? "");
+  const decoded = decode(envelope, PAYLOAD_BYTES_MAX[type]);
   if (!decoded.ok) return decoded;
-  if (parsed.data.payloadType !== payloadType(type)) return refuse("wrong_type", `expected ${payloadType(type)}`);
+  if (envelope.payloadType !== payloadType(type)) return refuse("wrong_type", `expected ${payloadType(type)}`);
   return decoded;
 }
 

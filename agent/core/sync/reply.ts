@@ -1,7 +1,7 @@
 import { NATS_URLS_MAX, SEALED_CREDENTIALS_CHARS_MAX } from "../../../shared/protocol/nats-urls.ts";
 import type { HostSpec } from "../../../shared/protocol/spec.ts";
 import type { SyncReply } from "../../../shared/protocol/sync.ts";
-import { isCount, isEnvelope, isList, isPlain, isText } from "../plain-json.ts";
+import { isCount, isEnvelope, isList, isPlain, isText } from "../../../shared/protocol/plain-json.ts";
 
 const ROOTS_MAX = 64;
 const OPS_MAX = 64;

@@ -3,7 +3,7 @@ import { fromBase64, fromUtf8 } from "../../../shared/core/bytes.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { loadSealedBox } from "../../../shared/trust/sealed-box.ts";
-import { isPlain, isText, parseJson } from "../../core/plain-json.ts";
+import { isPlain, isText, parseJson } from "../../../shared/protocol/plain-json.ts";
 import type { WorkerResult } from "../../core/worker/messages.ts";
 import { loadIdentity } from "../enroll/identity.ts";
 

@@ -10,7 +10,7 @@ import type { Envelope } from "../../../shared/protocol/fields.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import type { Service } from "../../../shared/service.ts";
 import { paths } from "../../core/desired/paths.ts";
-import { isEnvelope, parseJson } from "../../core/plain-json.ts";
+import { isEnvelope, parseJson } from "../../../shared/protocol/plain-json.ts";
 import type { OpsStatus } from "../../core/status/agent-status.ts";
 import type { Desk } from "../desk.ts";
 import type { WorkerClient } from "../worker/worker-client.ts";

@@ -12,7 +12,7 @@ import { sha256Hex } from "../../../shared/protocol/fields.ts";
 import type { VerifiedOp } from "../../../shared/trust/op.ts";
 import type { LedgerState } from "../../core/ops/admit.ts";
 import { examine, type LedgerSeen, resumeGeneration, stateOf, stricter } from "../../core/ops/ledger-standing.ts";
-import { isEnvelope, parseJson } from "../../core/plain-json.ts";
+import { isEnvelope, parseJson } from "../../../shared/protocol/plain-json.ts";
 import type { Final, OpStateName } from "../../core/ops/life.ts";
 import type { Desk } from "../desk.ts";
 import { enqueueWithin, spendNumbers } from "../store/outbox-store.ts";

@@ -10,7 +10,7 @@ import { OP_LOG_START, type OpLogHead } from "../../../shared/ops/op-log.ts";
 import type { World } from "../../../shared/ports/world.ts";
 import { paths } from "../../core/desired/paths.ts";
 import type { LedgerSeen } from "../../core/ops/ledger-standing.ts";
-import { isCount, isPlain, isText, parseJson } from "../../core/plain-json.ts";
+import { isCount, isPlain, isText, parseJson } from "../../../shared/protocol/plain-json.ts";
 
 export interface LedgerMarker {
   readonly generation: number;

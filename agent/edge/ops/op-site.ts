@@ -12,7 +12,7 @@ import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
 import { type TrustedRoot, verifyRootChain } from "../../../shared/trust/root.ts";
 import type { AdmissionSite } from "../../core/ops/admit.ts";
 import type { LocalPolicy } from "../../core/ops/policy.ts";
-import { isCount, isEnvelope, isList, isPlain, parseJson } from "../../core/plain-json.ts";
+import { isCount, isEnvelope, isList, isPlain, parseJson } from "../../../shared/protocol/plain-json.ts";
 import { type StoredIdentity, verifyStoredIdentity } from "../desired/stored-identity.ts";
 import type { Desk } from "../desk.ts";
 import { type Identity, loadIdentity } from "../enroll/identity.ts";

@@ -1,5 +1,5 @@
 import type { Database } from "../../../shared/ports/databases.ts";
-import { isCount, isPlain, isText, parseJson } from "../../core/plain-json.ts";
+import { isCount, isPlain, isText, parseJson } from "../../../shared/protocol/plain-json.ts";
 
 /** What was last told, so that the same is not told again. Losing a mark costs one repeated report. */
 export interface Mark {

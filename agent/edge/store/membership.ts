@@ -7,7 +7,7 @@ import { fromUtf8, utf8 } from "../../../shared/core/bytes.ts";
 import { durableWrite } from "../../../shared/edge/durable-write.ts";
 import { type FleetId, type HostId, isFleetId, isHostId, isSha256, type Sha256 } from "../../../shared/core/ids.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import { isCount, isList, isPlain, isText, parseJson } from "../../core/plain-json.ts";
+import { isCount, isList, isPlain, isText, parseJson } from "../../../shared/protocol/plain-json.ts";
 import { paths } from "../../core/desired/paths.ts";
 
 export interface Membership {

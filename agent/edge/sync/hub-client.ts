@@ -3,7 +3,7 @@ import { fromUtf8, utf8 } from "../../../shared/core/bytes.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 import type { NetReply, NetRequest } from "../../../shared/ports/net.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import { isPlain, isText, parseJson } from "../../core/plain-json.ts";
+import { isPlain, isText, parseJson } from "../../../shared/protocol/plain-json.ts";
 
 export type Answer<T> =
   | { readonly is: "ok"; readonly value: T }

@@ -1,9 +1,10 @@
 import type { Envelope } from "../../../shared/protocol/fields.ts";
 import { OUTBOX_BATCH_BYTES_MAX, SYNC_REQUEST_BYTES_MAX } from "../../../shared/protocol/sync-limits.ts";
 import type { OutboxItem, SyncRequest } from "../../../shared/protocol/sync.ts";
+import { isOutboxItem } from "../../../shared/protocol/usual-sync.ts";
 import { PROTOCOL } from "../../../shared/protocol/version.ts";
 import type { Database } from "../../../shared/ports/databases.ts";
-import { isEnvelope, isList, isPlain, isText, parseJson } from "../../core/plain-json.ts";
+import { isEnvelope, isPlain, parseJson } from "../../../shared/protocol/plain-json.ts";
 import type { Held } from "../../core/worker/messages.ts";
 import { park, type QueuedRow, takeBatch } from "../store/outbox-store.ts";
 
@@ -58,31 +59,9 @@ export function syncMessage(database: Database, parts: SyncParts): SyncMessage {
 /** A row that is not what was queued (a flipped bit) is set aside, so that it cannot hold up the others. */
 function toItem(database: Database, row: QueuedRow): readonly OutboxItem[] {
   const item = { seq: row.seq, kind: row.kind, body: parseJson(row.body) };
-  if (isItem(item)) return [item];
+  if (isOutboxItem(item)) return [item];
   park(database, row.seq);
   return [];
-}
-
-function isItem(item: { readonly seq: number; readonly kind: string; readonly body: unknown }): item is OutboxItem {
-  switch (item.kind) {
-    case "return":
-    case "report":
-    case "facts":
-      return isEnvelope(item.body);
-    case "op-log":
-      return isPlain(item.body) && isList(item.body["entries"], 256, (entry) => isText(entry, 4_096));
-    case "event":
-      return (
-        isPlain(item.body) &&
-        Object.entries(item.body).every(
-          ([name, value]) => isText(name, 64) && (value === null || isText(value, 2_048) || ["number", "boolean"].includes(typeof value)),
-        )
-      );
-    case "metrics":
-      return isPlain(item.body) && Object.entries(item.body).every(([name, value]) => isText(name, 128) && typeof value === "number");
-    default:
-      return false;
-  }
 }
 
 /** What this box can give back to a hub that was restored from an old backup. What would not fit into a request is left out, the bundle first: the operator's tools still have it. */

@@ -6,7 +6,7 @@ import { fromUtf8, utf8 } from "../../../shared/core/bytes.ts";
 import { Fault } from "../../../shared/core/fault.ts";
 import type { LogEvent } from "../../../shared/core/log-event.ts";
 import type { World } from "../../../shared/ports/world.ts";
-import { isList, isPlain, isText, parseJson, type Plain } from "../../core/plain-json.ts";
+import { isList, isPlain, isText, parseJson, type Plain } from "../../../shared/protocol/plain-json.ts";
 import { WORKER_RESULT_BYTES_MAX } from "../../core/worker/limits.ts";
 import type { WorkerRequest, WorkerResult } from "../../core/worker/messages.ts";
 

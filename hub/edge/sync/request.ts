@@ -2,6 +2,7 @@
 import { decode } from "@msgpack/msgpack";
 import { Fault } from "../../../shared/core/fault.ts";
 import { type SyncRequest, syncRequest } from "../../../shared/protocol/sync.ts";
+import { isUsualSync } from "../../../shared/protocol/usual-sync.ts";
 import { isMsgpackSound } from "../../core/http/msgpack-scan.ts";
 import { HOST_CREDENTIAL_CHARS, hostCredentialHash } from "../store/host-credentials.ts";
 
@@ -27,6 +28,7 @@ export function wantsMsgpack(request: Request, sentMsgpack: boolean): boolean {
 /** Text is JSON, bytes are MessagePack. */
 export function parseSync(body: string | Uint8Array): SyncRequest | Fault {
   const value = typeof body === "string" ? decodeJson(body) : decodeMsgpack(body);
+  if (isUsualSync(value)) return value;
   const parsed = value === undefined ? undefined : syncRequest.safeParse(value);
   if (parsed?.success === true) return parsed.data;
   const issue = parsed?.error?.issues[0];

@@ -1,9 +1,9 @@
 /**
- * Reading JSON without a schema library, for the resident only: zod costs it ten megabytes (measured), a quarter of its whole
- * budget. What decides anything is checked again, strictly, by the worker; here it is enough that a value has the shape the
- * code relies on. Every decoder returns `undefined` for what it does not understand, and never repairs.
+ * Reading JSON without a schema library: for the resident agent, which zod would cost ten megabytes (measured), a quarter of its whole
+ * budget, and whose worker checks again, strictly, what decides anything; and for what a hub is sent thousands of times a second.
+ * Every decoder returns `undefined` for what it does not understand, and never repairs.
  */
-import type { Envelope } from "../../shared/protocol/fields.ts";
+import type { Envelope } from "./fields.ts";
 
 export type Plain = Readonly<Record<string, unknown>>;
 
@@ -56,7 +56,7 @@ export function isList<T>(value: unknown, max: number, is: (item: unknown) => it
 const ENVELOPE_CHARS_MAX = 8 * 1024 * 1024;
 const SIGNATURES_MAX = 16;
 
-/** The form only. Who signed it is the worker's question. */
+/** The form only, as the schema `envelope` has it. Who signed it is another question. */
 export function isEnvelope(value: unknown): value is Envelope {
   return (
     isPlain(value) &&
