@@ -127,6 +127,7 @@ function answersTo(
       name: `bench-${at}`,
       labels: {},
       signingKey: host.signingKey.publicKey,
+      keyId: host.signingKey.keyId,
       boxKey: host.boxKey.publicKey,
       serial: 1,
       createdAt: 0,

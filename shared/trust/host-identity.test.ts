@@ -22,6 +22,7 @@ describe("a host certificate", () => {
       name: "box",
       labels: { role: "web" },
       signingKey: one.signingKey.publicKey,
+      keyId: one.signingKey.keyId,
       boxKey: one.boxKey.publicKey,
       serial: 7,
       createdAt: FLEET_MADE_MS,

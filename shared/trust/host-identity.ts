@@ -3,9 +3,9 @@
  * grant that the operator signed and an admission that the box signed with the grant's token. The hub can forge neither, so it
  * cannot invent a host, swap a box key or relabel a host to receive secrets.
  */
-import type { FleetId, HostId } from "../core/ids.ts";
+import type { FleetId, HostId, KeyId } from "../core/ids.ts";
 import type { Envelope } from "./envelope.ts";
-import { hostIdOf, readBoxKey, readPublicKey, sameKey } from "./keys.ts";
+import { hostIdOf, keyIdOf, readBoxKey, readPublicKey, sameKey } from "./keys.ts";
 import { admissionPayload, type GrantPayload, grantPayload, hostCertPayload } from "./payloads.ts";
 import type { TrustedRoot } from "./root.ts";
 import { accept, refuse, type Verdict } from "./verdict.ts";
@@ -17,6 +17,8 @@ export interface HostIdentity {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly signingKey: Uint8Array;
+  /** Of `signingKey`: what its signatures name. */
+  readonly keyId: KeyId;
   readonly boxKey: Uint8Array;
   /** 0 when a grant admitted the host; a certificate begins at 1. */
   readonly serial: number;
@@ -122,12 +124,12 @@ interface NamedKeys {
   readonly box_key: string;
 }
 
-function readHostKeys({ host_id, signing_key, box_key }: NamedKeys): Verdict<{ readonly signingKey: Uint8Array; readonly boxKey: Uint8Array }> {
+function readHostKeys({ host_id, signing_key, box_key }: NamedKeys): Verdict<Pick<HostIdentity, "signingKey" | "keyId" | "boxKey">> {
   const signingKey = readPublicKey(signing_key);
   if (!signingKey.ok) return signingKey;
   const boxKey = readBoxKey(box_key);
   if (!boxKey.ok) return boxKey;
   if (sameKey(signingKey.value, boxKey.value)) return refuse("key_unsafe", "one key stands for signing and sealing");
   if (hostIdOf(signingKey.value) !== host_id) return refuse("key_mismatch", `${host_id} is not the id of its signing key`);
-  return accept({ signingKey: signingKey.value, boxKey: boxKey.value });
+  return accept({ signingKey: signingKey.value, keyId: keyIdOf(signingKey.value), boxKey: boxKey.value });
 }

@@ -193,12 +193,12 @@ export function verifyReturn(envelope: Envelope, identity: HostIdentity, asked?:
 }
 
 /** The same, its signature looked at beside the event loop. */
-export async function verifyReturnAside(envelope: Envelope, identity: HostIdentity, verify: VerifyAside): Promise<Verdict<ReturnPayload>> {
-  return judgeReturn(await verifyByKeyAside(returnBy(envelope, identity), verify), identity, undefined);
+export async function verifyReturnAside(envelope: Envelope, identity: HostIdentity, verify: VerifyAside, asked?: AskedOp): Promise<Verdict<ReturnPayload>> {
+  return judgeReturn(await verifyByKeyAside(returnBy(envelope, identity), verify), identity, asked);
 }
 
-function returnBy(envelope: Envelope, { signingKey }: HostIdentity): ByKey<ReturnPayload> {
-  return { envelope, type: "return", publicKey: signingKey, schema: returnPayload };
+function returnBy(envelope: Envelope, { signingKey, keyId }: HostIdentity): ByKey<ReturnPayload> {
+  return { envelope, type: "return", publicKey: signingKey, keyId, schema: returnPayload };
 }
 
 function judgeReturn(verified: Verdict<Verified<ReturnPayload>>, identity: HostIdentity, asked: AskedOp | undefined): Verdict<ReturnPayload> {

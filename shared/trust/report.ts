@@ -15,7 +15,7 @@ export interface HostSigned {
 
 export function verifyHostSigned<K extends keyof HostSigned>(type: K, envelope: Envelope, identity: HostIdentity): Verdict<HostSigned[K]>;
 export function verifyHostSigned(type: keyof HostSigned, envelope: Envelope, identity: HostIdentity): Verdict<Report | FactsReport> {
-  const verified = verifyByKey<Report | FactsReport>({ envelope, type, publicKey: identity.signingKey, schema: SCHEMAS[type] });
+  const verified = verifyByKey<Report | FactsReport>({ envelope, type, publicKey: identity.signingKey, keyId: identity.keyId, schema: SCHEMAS[type] });
   if (!verified.ok) return verified;
   const { fleet_id, host_id } = verified.value.value;
   if (fleet_id !== identity.fleetId) return refuse("fleet_mismatch", `signed for ${fleet_id}, this is ${identity.fleetId}`);

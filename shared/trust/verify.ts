@@ -43,6 +43,8 @@ export interface ByKey<T> {
   readonly envelope: Envelope;
   readonly type: PayloadType;
   readonly publicKey: Uint8Array;
+  /** Of `publicKey`, where it is known already. */
+  readonly keyId?: KeyId;
   readonly schema: z.ZodMiniType<T>;
 }
 
@@ -63,8 +65,11 @@ export async function verifyByKeyAside<T>(ask: ByKey<T>, verify: VerifyAside): P
   const claim = openByKey(ask);
   if (!claim.ok) return claim;
   const { signed, signatures } = claim.value;
-  const verdicts = await Promise.all(signatures.map((signature) => verifySignatureAside(ask.publicKey, signed, signature, verify)));
-  return readByKey(ask, claim.value, verdicts.every(Boolean));
+  for (const signature of signatures) {
+    // Nearly always there is one.
+    if (!(await verifySignatureAside(ask.publicKey, signed, signature, verify))) return readByKey(ask, claim.value, false);
+  }
+  return readByKey(ask, claim.value, true);
 }
 
 interface ClaimByKey {
@@ -75,14 +80,13 @@ interface ClaimByKey {
   readonly signatures: readonly Uint8Array[];
 }
 
-function openByKey({ envelope, type, publicKey }: Pick<ByKey<unknown>, "envelope" | "type" | "publicKey">): Verdict<ClaimByKey> {
+function openByKey({ envelope, type, publicKey, keyId = keyIdOf(publicKey) }: Omit<ByKey<unknown>, "schema">): Verdict<ClaimByKey> {
   const opened = openEnvelope(envelope, type);
   if (!opened.ok) return opened;
   const { payload, signatures } = opened.value;
   // It came from a root or a certificate, where it was held to the whole filter (`checkPublicKey`) once: that it is a point of the curve costs
   // more than the signature itself, and no signature verifies by one that is not.
   if (!isSafePoint(publicKey)) return refuse("key_unsafe", "the Ed25519 key is not canonical or is of low order");
-  const keyId = keyIdOf(publicKey);
   const mine = signatures.filter((signature) => signature.keyId === keyId).map(({ signature }) => signature);
   if (mine.length === 0) return refuse("key_unknown", `no signature by ${keyId}`);
   return accept({ keyId, payload, signed: pae(payloadType(type), payload), signatures: mine });

@@ -10,6 +10,7 @@ import { isFleetId, isHostId } from "../../../shared/core/ids.ts";
 import type { Envelope } from "../../../shared/protocol/fields.ts";
 import type { OutboxItem } from "../../../shared/protocol/sync.ts";
 import type { HostIdentity } from "../../../shared/trust/host-identity.ts";
+import { keyIdOf } from "../../../shared/trust/keys.ts";
 import { verifyHostSigned } from "../../../shared/trust/report.ts";
 import { clockOffMs } from "../../core/hosts/clock-off.ts";
 import { decideBatch } from "../../core/sync/outbox-batch.ts";
@@ -150,7 +151,8 @@ export function identityOf(hub: Hub, host: Sender): HostIdentity | undefined {
   const signingKey = fromBase64url(host.signing_key);
   const boxKey = fromBase64url(host.box_key);
   if (fleetId === undefined || !isFleetId(fleetId) || !isHostId(host.host_id) || signingKey === undefined || boxKey === undefined) return undefined;
-  return { fleetId, hostId: host.host_id, name: host.name, labels: {}, signingKey, boxKey, serial: host.cert_serial, createdAt: host.created_at };
+  const keys = { signingKey, keyId: keyIdOf(signingKey), boxKey };
+  return { fleetId, hostId: host.host_id, name: host.name, labels: {}, ...keys, serial: host.cert_serial, createdAt: host.created_at };
 }
 
 /** Only the members that DSSE knows are kept: what was not signed is not stored. */
