@@ -180,6 +180,27 @@ describe("an agent and its hub", () => {
   });
 });
 
+test("a connection outlives a short pause that the hub asks for, and no long one", async () => {
+  await at.enrolled();
+  box.start();
+  await box.until((status) => status.outbox.rows === 0 && status.link.is === "connected");
+  const afterPause = async (nextMs: number): Promise<unknown> => {
+    const syncs: unknown[] = [];
+    box.intercept = async (request, send) => {
+      const response = await send();
+      if (!request.url.endsWith("/sync")) return response;
+      syncs.push(request.keep);
+      return Response.json({ ...((await response.json()) as object), next_ms: nextMs });
+    };
+    // The first one still knows of no pause.
+    await box.until(() => syncs.length > 2, 600_000);
+    return syncs[2];
+  };
+  expect(await afterPause(2_000)).toBe(true);
+  expect(await afterPause(5_000)).toBe(false);
+  await box.stop();
+});
+
 describe("a hub that lies", () => {
   const offering =
     (change: (reply: Record<string, unknown>) => Record<string, unknown>): TestAgent["intercept"] =>

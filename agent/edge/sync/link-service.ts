@@ -24,6 +24,8 @@ import { type SyncMessage, syncMessage } from "./sync-request.ts";
 
 /** On top of what a request asks to be held. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** A pause that a connection outlives: a new one costs both sides more than this one does in that time. */
+const KEPT_MS_MAX = 2_000;
 
 export function linkService(world: World, desk: Desk, workers: WorkerClient, ops: OpsDoor): Service {
   const link = new LinkRunner(world, desk, workers, ops);
@@ -43,7 +45,7 @@ class LinkRunner {
   #cut: AbortController | undefined;
   #documents: SyncReply | undefined;
   #lastSeqs: readonly number[] = [];
-  /** The hub asked for a pause after the last sync. */
+  /** The hub asked for a long pause after the last sync. */
   #isPaced = false;
   #echo = "";
   /** When the hub was last told what waits for a signature. */
@@ -201,7 +203,7 @@ class LinkRunner {
         timeoutMs: waitMs + REQUEST_TIMEOUT_MS,
         replyBytesMax: SYNC_REPLY_BYTES_MAX,
         stop: this.#cut.signal,
-        // Rows have numbers, so a sync may come twice. Where the hub sets a pace, no connection outlives its use.
+        // Rows have numbers, so a sync may come twice. Where the hub sets a slow pace, no connection outlives its use.
         keep: !this.#isPaced,
       });
       if (answer.is === "ok") return this.#replied(answer.value, message, this.#world.clock.monoMs() - startedMs);
@@ -252,7 +254,7 @@ class LinkRunner {
   #replied(reply: SyncReply, message: SyncMessage, tookMs: number): LinkEvent {
     const { store } = this.#desk;
     this.#syncs += 1;
-    this.#isPaced = reply.next_ms > 0;
+    this.#isPaced = reply.next_ms > KEPT_MS_MAX;
     this.#echo = reply.echo ?? this.#echo;
     const { shiftBy } = store.use((database) => acknowledge(database, reply.acked_seq));
     this.#desk.isCounted = true;

@@ -7,6 +7,7 @@ import { type TestHub, testHub } from "../../../shared/sim/test-hub.ts";
 import { answer, DAY_MS, opsIn, returnItem, testOp, upload } from "../../../shared/sim/test-hub-op.ts";
 import { databasePath } from "../store/open.ts";
 import { sweep } from "../retention/sweep.ts";
+import { CROWD_ABOVE, CROWD_WAIT_MS_MAX } from "../sync/sync.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- wire JSON, as the test reads it
 type Json = any;
@@ -63,6 +64,39 @@ test("canaries first, then batches with a pause; a restart in between changes no
   expect(opsIn((await last.sync()).json)).toEqual([op.id]);
   await last.sync({ outbox: [returnItem(1, answer(last, op))] });
   expect((await show(hub, token, op.id)).state).toBe("done");
+});
+
+/** As many boxes, all given one op at this moment. */
+async function crowd(hub: TestHub, size: number) {
+  const all = await boxes(hub, ...Array.from({ length: size }, (_, at) => `box-${at}`));
+  // What they needed to get in is no part of it.
+  await hub.world.clock.advance(60_000);
+  const op = testOp(hub);
+  await upload(hub, await hub.logIn(), op);
+  for (const box of all) expect(opsIn((await box.sync()).json)).toEqual([op.id]);
+  const nextMs = async (at: number, seq: number, changes: Parameters<typeof answer>[2] = {}): Promise<number> =>
+    (await one(all, at).sync({ outbox: [returnItem(seq, answer(one(all, at), op, changes))] })).json.next_ms;
+  return nextMs;
+}
+
+test("after an op for a crowd, who has answered all that it was given comes back when the others had their turn", async () => {
+  using hub = await testHub();
+  const nextMs = await crowd(hub, CROWD_ABOVE + 30);
+  // 80 were given it, and 50 are no crowd: half a millisecond for each of the other 30.
+  expect(await nextMs(0, 1)).toBe(15);
+  expect(await nextMs(1, 1, { state: "running" })).toBe(0);
+  expect(await nextMs(1, 2, { part: 1 })).toBe(15);
+  await hub.world.clock.advance(14);
+  expect(await nextMs(2, 1)).toBe(1);
+  await hub.world.clock.advance(1);
+  expect(await nextMs(3, 1)).toBe(0);
+});
+
+test("a few boxes never wait, and nobody in a crowd for longer than a second", async () => {
+  using few = await testHub();
+  expect(await (await crowd(few, CROWD_ABOVE))(0, 1)).toBe(0);
+  using slow = await testHub({ limits: { syncsPerSecond: 100 } });
+  expect(await (await crowd(slow, CROWD_ABOVE + 120))(0, 1)).toBe(CROWD_WAIT_MS_MAX);
 });
 
 test("one failure too many stops the rest; what a box has answers for itself", async () => {

@@ -33,6 +33,10 @@ const QUIET_CHARS_MAX = 512;
 const HOST_BURST = 30;
 /** That a box is given an op, answers it, and asks to be held again. */
 const SYNCS_OF_OP = 2;
+/** Boxes that may be given an op at the same moment without any of them being asked to wait after its answer. */
+export const CROWD_ABOVE = 50;
+/** So long a box is without a held request at most, and what is meant for it with it. */
+export const CROWD_WAIT_MS_MAX = 1_000;
 /** The slowest pace the hub asks for: far below the time after which a host counts as stale. */
 export const PACE_MS_MAX = 60_000;
 /** A box that invents generations is believed this often at most. */
@@ -61,7 +65,10 @@ export class Sync {
   readonly #lastSeen: LastSeen;
   readonly #each: Rate;
   readonly #all: Rate;
+  readonly #crowd: Rate;
   #allArrival = 0;
+  /** When the answers to all ops that were given are in, at the pace of `#all`. */
+  #crowdArrival = 0;
   #tooOften = 0;
   #notHeld = 0;
   readonly counts = { answered: 0, held: 0, told: 0, refused: 0, deferred: 0, doubted: 0 };
@@ -74,6 +81,7 @@ export class Sync {
     const { syncsPerHostPerSecond, syncsPerSecond } = hub.settings.limits;
     this.#each = ratePerSecond(syncsPerHostPerSecond, Math.max(HOST_BURST, syncsPerHostPerSecond));
     this.#all = ratePerSecond(syncsPerSecond);
+    this.#crowd = ratePerSecond(syncsPerSecond, CROWD_ABOVE + 1);
   }
 
   /** How often each of its bounds was hit. */
@@ -215,13 +223,17 @@ export class Sync {
       return courier.hold(entry, nowMono + waitMs, msgpack, request);
     }
     this.counts.answered += 1;
-    return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs: courier.isStopping ? this.#stoppingMs() : pace, wantOffer });
+    const nextMs = courier.isStopping ? this.#stoppingMs() : Math.max(pace, this.#crowdMs(entry, nowMono));
+    return idleReply(entry, hub.fleet.epoch, msgpack, { nextMs, wantOffer });
   }
 
   #tell(entry: HostEntry, msgpack: boolean, extras: Extras, nowMono: number): Promise<Response> {
     this.counts.told += 1;
-    // The requests that an op brings, one with its answer and one that is held again, are the hub's doing and no asking too often.
-    if (hasFirstOffer(entry, nowMono)) entry.nextSyncMonoMs -= SYNCS_OF_OP * this.#each.intervalMs;
+    if (hasFirstOffer(entry, nowMono)) {
+      // The requests that an op brings, one with its answer and one that is held again, are the hub's doing and no asking too often.
+      entry.nextSyncMonoMs -= SYNCS_OF_OP * this.#each.intervalMs;
+      this.#crowdArrival = nextArrival(this.#crowdArrival, nowMono, this.#crowd);
+    }
     return this.#replies.newer(entry, msgpack, extras).catch((error: unknown) => this.#failed(error));
   }
 
@@ -230,6 +242,14 @@ export class Sync {
     const wait = Math.min(PACE_MS_MAX, waitMs(this.#allArrival, nowMono, this.#all));
     this.#allArrival = Math.min(nextArrival(this.#allArrival, nowMono, this.#all), nowMono + PACE_MS_MAX);
     return wait;
+  }
+
+  /**
+   * A thousand boxes were given an op a moment ago: who has answered comes back to be held when the others have had their turn, so
+   * that the answers which somebody waits for go first. Who still has an op to answer waits for nobody.
+   */
+  #crowdMs(entry: HostEntry, nowMono: number): number {
+    return entry.ops === undefined ? Math.min(CROWD_WAIT_MS_MAX, waitMs(this.#crowdArrival, nowMono, this.#crowd)) : 0;
   }
 
   #stoppingMs(): number {
