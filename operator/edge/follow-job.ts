@@ -3,7 +3,6 @@ import { escapeUntrusted } from "../../shared/cli/escape.ts";
 import { hint, isHuman } from "../../shared/cli/present.ts";
 import { Fault, isFault } from "../../shared/core/fault.ts";
 import type { OpProgress, OpReturnItem } from "../../shared/protocol/api/ops.ts";
-import { verifyReturn } from "../../shared/trust/op.ts";
 import { JobBook, type Heard, type HostBook } from "../core/jobs/job-book.ts";
 import { liveText } from "../core/jobs/job-screen.ts";
 import { take } from "./hub-api.ts";
@@ -12,6 +11,7 @@ import { listReturns, listTargets } from "./hub-ops.ts";
 import type { HostIdentities } from "./host-identities.ts";
 import { liveLine } from "./live-line.ts";
 import { rememberOpHeads } from "./op-heads.ts";
+import { type Judged, ReturnJudge } from "./return-judge.ts";
 import { followReturns, hasEnded } from "./return-stream.ts";
 import type { Session } from "./session.ts";
 
@@ -55,6 +55,7 @@ class Follower {
   readonly #session: Session;
   readonly #following: Following;
   readonly #book = new JobBook();
+  readonly #judge: ReturnJudge;
   readonly #ending = new AbortController();
   readonly #line;
   readonly #startedMs: number;
@@ -71,6 +72,8 @@ class Follower {
     this.#call = call;
     this.#session = session;
     this.#following = following;
+    const { identities, opId: id, sha256 } = following;
+    this.#judge = new ReturnJudge({ crypto: call.world.crypto, identities, op: { id, sha256 }, take: (judged) => this.#heard(judged) });
     this.#line = liveLine(call.terminal, !call.globals.quiet && isHuman(call.globals));
     this.#startedMs = call.world.clock.monoMs();
     this.#movedMs = this.#startedMs;
@@ -84,9 +87,11 @@ class Follower {
     interrupted.addEventListener("abort", stop, { once: true });
     if (interrupted.aborted) stop();
     let failure: unknown;
-    const reading = this.#read().catch((error: unknown) => {
-      failure = error;
-    });
+    const reading = this.#read()
+      .then(() => this.#judge.settled())
+      .catch((error: unknown) => {
+        failure = error;
+      });
     const read = reading.finally(stop);
     try {
       while (!this.#ending.signal.aborted) {
@@ -123,19 +128,24 @@ class Follower {
     for await (const event of followReturns(this.#call.world, hub, { opId: this.#following.opId, onBreak, onBack })) {
       this.#brokenMs = undefined;
       this.#movedMs = this.#call.world.clock.monoMs();
-      if (event.on === "return") await this.#heard(event.item);
-      else this.#progress = event.progress;
+      if (event.on === "return") await this.#hear(event.item);
+      else {
+        // The hub tells how the op stands after the answers that made it so.
+        await this.#judge.settled();
+        this.#progress = event.progress;
+      }
       this.#draw(false);
       if (this.#hasAll() || (event.on === "progress" && hasEnded(event.progress.state))) return;
     }
   }
 
-  async #heard(item: OpReturnItem): Promise<void> {
+  async #hear(item: OpReturnItem): Promise<void> {
     if (item.seq <= this.#lastSeq) return;
     this.#lastSeq = item.seq;
-    const { identities, opId, sha256 } = this.#following;
-    const identity = await identities.of(item.host_id);
-    const verdict = identity.ok ? verifyReturn(item.envelope, identity.value, { id: opId, sha256 }) : identity;
+    await this.#judge.hear(item);
+  }
+
+  #heard({ item, identity, verdict }: Judged): void {
     const how = this.#book.heard(item.host_id, identity.ok ? identity.value.name : item.host_id, verdict);
     if (how === "final") this.#finals += 1;
     const host = how === "started" || how === "final" || how === "unverified" ? this.#book.host(item.host_id) : undefined;
@@ -188,7 +198,8 @@ class Follower {
   async #lastLook(): Promise<void> {
     const { hub } = this.#session;
     const { opId } = this.#following;
-    for await (const item of listReturns(hub, opId, { since: this.#lastSeq })) await this.#heard(item);
+    for await (const item of listReturns(hub, opId, { since: this.#lastSeq })) await this.#hear(item);
+    await this.#judge.settled();
     for (const item of await take(listTargets(hub, opId))) this.#book.told(item);
   }
 
