@@ -5,12 +5,13 @@ import { base64url, fromBase64, fromUtf8, utf8 } from "../../shared/core/bytes.t
 import { sha256Hex } from "../../shared/core/sha256.ts";
 import { realCrypto } from "../../shared/edge/crypto.ts";
 import { newOp } from "../../shared/ops/new-op.ts";
-import { sha256Hex as sha256Field } from "../../shared/protocol/fields.ts";
 import { type TestFleet, testFleet, testHost, type TestHost, valueOf } from "../../shared/sim/test-fleet.ts";
 import { type Envelope, signEnvelope } from "../../shared/trust/envelope.ts";
 import type { HostIdentity } from "../../shared/trust/host-identity.ts";
 import { sign } from "../../shared/trust/keys.ts";
-import { signReturn, verifyReturn } from "../../shared/trust/op.ts";
+import { refuse, type Verdict } from "../../shared/trust/verdict.ts";
+import { ReturnJudge } from "../../operator/edge/return-judge.ts";
+import type { OpReturnItem } from "../../shared/protocol/api/ops.ts";
 import { type BenchHost, makeHubFixture } from "./hub-fixture.ts";
 
 /** Connections that are opened at the same moment. */
@@ -70,23 +71,22 @@ export async function fanFleet(hubDir: string, count: number): Promise<FanFleet>
 export function answerTo(envelope: { readonly payload: string }, { fleet }: FanFleet, { keys }: FanHost): { readonly opId: string; readonly answer: Envelope } {
   const bytes = fromBase64(envelope.payload) ?? new Uint8Array();
   const { id } = JSON.parse(fromUtf8(bytes)) as { id: string };
-  const op_sha256 = sha256Field.parse(sha256Hex(bytes));
   const { fleet_id } = fleet.root.payload;
-  const body = { v: 1, fleet_id, host_id: keys.hostId, op_id: id, op_sha256, part: 0, state: "done", at: Date.now() } as const;
-  return { opId: id, answer: signReturn(body, keys.signingKey) };
+  const body = { v: 1, fleet_id, host_id: keys.hostId, op_id: id, op_sha256: sha256Hex(bytes), part: 0, state: "done", at: Date.now() };
+  return { opId: id, answer: signEnvelope("return", utf8(JSON.stringify(body)), [keys.signingKey]) };
 }
 
 export class FanOperator {
   readonly #base: string;
   readonly #fleet: TestFleet;
-  readonly #identities: ReadonlyMap<string, HostIdentity>;
+  readonly #identities: ReadonlyMap<string, Verdict<HostIdentity>>;
   readonly #crypto = realCrypto();
   #token: string | undefined;
 
   constructor(port: number, { fleet, hosts }: FanFleet) {
     this.#base = `http://127.0.0.1:${port}`;
     this.#fleet = fleet;
-    this.#identities = new Map(hosts.map(({ hostId, keys }) => [hostId, fleet.identity(keys)]));
+    this.#identities = new Map(hosts.map(({ hostId, keys }) => [hostId, { ok: true, value: fleet.identity(keys) }]));
   }
 
   async logIn(): Promise<void> {
@@ -110,24 +110,22 @@ export class FanOperator {
       signal: AbortSignal.timeout(ROUND_MS_MAX),
     });
     const verified = new Set<string>();
-    const decoder = new TextDecoder();
-    let text = "";
-    for await (const chunk of stream.body ?? []) {
-      text += decoder.decode(chunk, { stream: true });
-      const events = text.split("\n\n");
-      text = events.pop() ?? "";
-      for (const event of events) this.#verify(event, verified);
-      if (verified.size === this.#identities.size) return performance.now() - startedMs;
-    }
-    throw new Error(`the stream ended after ${verified.size} of ${this.#identities.size} answers`);
-  }
-
-  #verify(event: string, verified: Set<string>): void {
-    if (!event.includes("event: return\n")) return;
-    const item = JSON.parse(event.slice(event.indexOf("\ndata: ") + "\ndata: ".length)) as { host_id: string; envelope: Envelope };
-    const identity = this.#identities.get(item.host_id);
-    if (identity === undefined || !verifyReturn(item.envelope, identity).ok) throw new Error(`the answer of ${item.host_id} does not verify`);
-    verified.add(item.host_id);
+    let lastMs = Number.POSITIVE_INFINITY;
+    const judge = new ReturnJudge({
+      crypto: this.#crypto,
+      identities: { of: (hostId) => Promise.resolve(this.#identities.get(hostId) ?? refuse("key_unknown", hostId)) },
+      op: { id: op.payload.id, sha256: op.sha256 },
+      take: ({ item, verdict }) => {
+        if (!verdict.ok) throw new Error(`the answer of ${item.host_id} does not verify: ${verdict.refusal}`);
+        verified.add(item.host_id);
+        lastMs = performance.now();
+      },
+    });
+    // It ends by itself, when the op's last state was told.
+    for await (const item of returnsIn(stream.body ?? new ReadableStream())) await judge.hear(item);
+    await judge.settled();
+    if (verified.size < this.#identities.size) throw new Error(`the stream ended after ${verified.size} of ${this.#identities.size} answers`);
+    return lastMs - startedMs;
   }
 
   #headers(): Record<string, string> {
@@ -142,5 +140,17 @@ export class FanOperator {
     });
     if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`);
     return reply.json();
+  }
+}
+
+async function* returnsIn(stream: ReadableStream<Uint8Array>): AsyncGenerator<OpReturnItem> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    const events = text.split("\n\n");
+    text = events.pop() ?? "";
+    for (const event of events)
+      if (event.includes("event: return\n")) yield JSON.parse(event.slice(event.indexOf("\ndata: ") + "\ndata: ".length)) as OpReturnItem;
   }
 }

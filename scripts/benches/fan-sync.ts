@@ -1,4 +1,5 @@
 /** `job.fanout_1000` over held syncs: light agents, each with one request on a connection of its own, as a box without NATS has it. */
+import { DRAIN_MS } from "../../agent/core/sync/link.ts";
 import { answerTo, AT_ONCE, type FanFleet, fanFleet, type FanHost, FanOperator, Opened } from "./fan-operator.ts";
 import { benchSync } from "./hub-fixture.ts";
 import { startFreeServer } from "./hub-server.ts";
@@ -29,6 +30,7 @@ async function holding(dir: string, count: number, opened: Opened): Promise<Fan>
 }
 
 interface SyncReply {
+  readonly next_ms: number;
   readonly ops?: readonly { readonly payload: string }[];
 }
 
@@ -72,7 +74,8 @@ class LightAgent {
         return { seq: this.#seq, kind: "return", body: answerTo(op, this.#fan, this.#host).answer };
       });
       // The same message as at rest, but for what it brings.
-      await this.#ask(this.#holding.replace('"outbox":[]', `"outbox":${JSON.stringify(outbox)}`));
+      const { next_ms } = await this.#ask(this.#holding.replace('"outbox":[]', `"outbox":${JSON.stringify(outbox)}`));
+      if (next_ms > 0) await Bun.sleep(Math.max(DRAIN_MS, next_ms));
     }
   }
 

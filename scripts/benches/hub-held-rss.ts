@@ -15,7 +15,7 @@ export async function hubHeldRss(): Promise<Bench[]> {
     const hosts = await makeHubFixture(dir, HELD);
     const [values, floors]: [number[], number[]] = [[], []];
     for (let round = 0; round < ROUNDS; round += 1) {
-      values.push(await bytesPerHeld(await startBenchServer("hub", dir, "0"), hosts));
+      values.push(await bytesPerHeld(await startBenchServer("unpaced", dir, "0"), hosts));
       floors.push(await bytesPerHeld(await startBenchServer("bare", "0", "hold"), hosts));
     }
     const [value, floor] = [median(values), median(floors)];

@@ -1,6 +1,6 @@
 /**
- * The server's side of the hub benches, in a process of its own: `hub DATA_DIR PORT [NATS_URL]` is the real composition, `bare PORT answer|hold` is
- * Bun.serve with nothing in it. Prints its port; on each line on stdin collects garbage and prints its resident bytes.
+ * The server's side of the hub benches, in a process of its own: `hub DATA_DIR PORT [NATS_URL]` is the real composition, `unpaced DATA_DIR PORT` the
+ * same without a bound on how often it is asked, `bare PORT answer|hold` is Bun.serve with nothing in it. Prints its port; on each line on stdin collects garbage and prints its resident bytes.
  */
 import { compose } from "../../hub/mode.ts";
 import { HUB_DEFAULTS, type HubSettings } from "../../hub/settings.ts";
@@ -11,12 +11,12 @@ const [what = "", first = "", second = "", third = ""] = process.argv.slice(2);
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
 
-if (what === "hub") void runHub(first, Number(second));
+if (what === "hub") void runHub(HUB_DEFAULTS.limits, first, Number(second));
+else if (what === "unpaced") void runHub({ ...HUB_DEFAULTS.limits, syncsPerSecond: 1_000_000, syncsPerHostPerSecond: 1_000_000 }, first, Number(second));
 else runBare(Number(first), second);
 void answerLines();
 
-async function runHub(dataDir: string, port: number): Promise<void> {
-  const limits = { ...HUB_DEFAULTS.limits, syncsPerSecond: 1_000_000, syncsPerHostPerSecond: 1_000_000 };
+async function runHub(limits: HubSettings["limits"], dataDir: string, port: number): Promise<void> {
   const settings: HubSettings = {
     ...HUB_DEFAULTS,
     dataDir,

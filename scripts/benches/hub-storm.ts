@@ -30,14 +30,14 @@ export async function hubStorm10000(): Promise<Bench[]> {
     const hosts = await makeHubFixture(dir, AGENTS);
     const rng = seededRng("storm");
     const agents = hosts.map((host, at): Agent => ({ host, rng: rng.fork(String(at)), failures: 0, tries: [], answeredAtMs: undefined }));
-    const first = await startBenchServer("hub", dir, "0");
+    const first = await startBenchServer("unpaced", dir, "0");
     const { port } = first;
     const storm = new Storm(port);
     for (let from = 0; from < AGENTS; from += AT_ONCE) await Promise.all(agents.slice(from, from + AT_ONCE).map((agent) => storm.enter(agent)));
     storm.isOn = true;
     process.kill(first.pid, "SIGKILL");
     await Bun.sleep(AWAY_MS);
-    const back = await startBenchServer("hub", dir, String(port));
+    const back = await startBenchServer("unpaced", dir, String(port));
     const backMs = performance.now();
     try {
       while (agents.some(({ answeredAtMs }) => answeredAtMs === undefined) && performance.now() - backMs < GIVE_UP_MS) await Bun.sleep(50);

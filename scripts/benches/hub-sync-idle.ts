@@ -30,7 +30,7 @@ export async function hubSyncIdle(): Promise<Bench[]> {
   return withDir(async (dir) => {
     const hosts = await makeHubFixture(dir, HOSTS);
     writeFileSync(join(dir, "sync.lua"), luaOf(hosts));
-    const hub = await startBenchServer("hub", dir, "0");
+    const hub = await startBenchServer("unpaced", dir, "0");
     const bare = await startBenchServer("bare", "0", "answer");
     try {
       const [values, floors]: [number[], number[]] = [[], []];

@@ -1,7 +1,7 @@
 /**
  * One signed `ping` to 1 000 hosts, from the upload to the last answer that the operator has verified: the real hub in a process of its own
  * with all its durable writes, 1 000 light agents and the operator in this one. Each agent holds a sync on a socket of its own, signs its
- * answer, and holds again once it is acknowledged; the hub verifies each answer before it stores it; they come back over the
+ * answer, and holds again once it is acknowledged, when the hub says so; the hub verifies each answer before it stores it; they come back over the
  * operator's event stream, and the operator verifies each again. What the agents leave out is what no other host waits for: their
  * disks, and the operator's signature on the op, which each box looks at on a machine of its own.
  *
@@ -19,9 +19,9 @@ import { syncFan } from "./fan-sync.ts";
 import { withDir } from "./hub-server.ts";
 
 const HOSTS = 1_000;
-const ROUNDS = 11;
-/** For the compiler. */
-const WARM_UP = 3;
+const ROUNDS = 15;
+/** For the compiler of the hub, which runs for months, and of everybody else alike: after these it has nothing left to do. */
+const WARM_UP = 12;
 /** So that one round's last writes are not in the next. */
 const SETTLE_MS = 700;
 
