@@ -35,7 +35,8 @@ export function parseEnvelope(bytes: Uint8Array): Verdict<Envelope> {
 }
 
 /** First steps of every verification: well-formed, of this type, within this type's size. */
-export function openEnvelope(envelope: Envelope, type: PayloadType): Verdict<OpenedEnvelope> {
+export function openEnvelope(envelope: unknown, type: PayloadType): Verdict<OpenedEnvelope> {
+  // The schema words the refusal.
   if (!isEnvelope(envelope)) return refuse("envelope_malformed", z.safeParse(envelopeSchema, envelope).error?.issues[0]?.path.map(String).join(".") ?? "");
   const decoded = decode(envelope, PAYLOAD_BYTES_MAX[type]);
   if (!decoded.ok) return decoded;
@@ -48,12 +49,8 @@ export function openEnvelopeBytes(bytes: Uint8Array, type: PayloadType): Verdict
   if (bytes.byteLength > ENVELOPE_BYTES_MAX) return refuse("envelope_too_large", `${bytes.byteLength} bytes, at most ${ENVELOPE_BYTES_MAX} are allowed`);
   const json = scanJson(bytes, ENVELOPE_BYTES_MAX);
   if (!json.ok) return refuse("envelope_malformed", `${json.refusal}: ${json.detail}`);
-  const parsed = z.safeParse(envelopeSchema, json.value);
-  if (!parsed.success) return refuse("envelope_malformed", parsed.error.issues[0]?.path.map(String).join(".") ?? "");
-  const decoded = decode(parsed.data, PAYLOAD_BYTES_MAX[type]);
-  if (!decoded.ok) return decoded;
-  if (parsed.data.payloadType !== payloadType(type)) return refuse("wrong_type", `expected ${payloadType(type)}`);
-  return accept({ ...decoded.value, envelope: parsed.data });
+  const opened = openEnvelope(json.value, type);
+  return opened.ok ? accept({ ...opened.value, envelope: json.value as Envelope }) : opened;
 }
 
 function decode(envelope: Envelope, payloadBytesMax: number): Verdict<OpenedEnvelope> {
