@@ -87,11 +87,9 @@ class Follower {
     interrupted.addEventListener("abort", stop, { once: true });
     if (interrupted.aborted) stop();
     let failure: unknown;
-    const reading = this.#read()
-      .then(() => this.#judge.settled())
-      .catch((error: unknown) => {
-        failure = error;
-      });
+    const reading = this.#readAll().catch((error: unknown) => {
+      failure = error;
+    });
     const read = reading.finally(stop);
     try {
       while (!this.#ending.signal.aborted) {
@@ -113,6 +111,15 @@ class Follower {
 
   #ended(end: Followed["end"]): Followed {
     return { book: this.#book, end, elapsedMs: this.#call.world.clock.monoMs() - this.#startedMs };
+  }
+
+  /** However the stream ends: what was heard is in the book. */
+  async #readAll(): Promise<void> {
+    try {
+      await this.#read();
+    } finally {
+      await this.#judge.settled();
+    }
   }
 
   async #read(): Promise<void> {

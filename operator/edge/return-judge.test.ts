@@ -32,6 +32,12 @@ function item(at: number, changes: { readonly by?: number; readonly sha256?: typ
   return { seq: at + 1, host_id: changes.host_id ?? host.hostId, received_at: 1, envelope };
 }
 
+const failureOf = (work: Promise<void>): Promise<string> =>
+  work.then(
+    () => "none",
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+
 test("answers are handed on as they came, whichever signature was looked at first", async () => {
   const taken: Judged[] = [];
   const held: (() => void)[] = [];
@@ -105,6 +111,20 @@ test("whoever hears on is told what went wrong with one before", async () => {
       if (seq === 2) throw new Error("the screen is gone");
     },
   });
-  for (let at = 0; at < 4; at += 1) await judge.hear(item(at));
-  expect(judge.settled()).rejects.toThrow("the screen is gone");
+  for (let at = 0; at < 3; at += 1) await judge.hear(item(at));
+  expect(await failureOf(judge.settled())).toBe("the screen is gone");
+  expect(await failureOf(judge.hear(item(3)))).toBe("the screen is gone");
+});
+
+test("a look that fails is told in its turn, and is nobody's unhandled rejection", async () => {
+  const taken: number[] = [];
+  const verify = async (): Promise<boolean> => {
+    throw new Error("no pool");
+  };
+  const judge = new ReturnJudge({ crypto: { verify }, identities, op, take: (judged) => void taken.push(judged.item.seq) });
+  await judge.hear(item(0, { host_id: stranger }));
+  for (let at = 1; at < 4; at += 1) await judge.hear(item(at)).catch(() => {});
+  expect(await failureOf(judge.settled())).toBe("no pool");
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(taken).toEqual([1]);
 });

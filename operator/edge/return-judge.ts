@@ -20,8 +20,8 @@ interface Judging {
   readonly take: (judged: Judged) => void;
 }
 
-/** Answers that are being looked at: what comes above waits in the connection. */
-export const AHEAD_MAX = 256;
+/** Answers that are being looked at, of up to a megabyte each: what comes above waits in the connection. */
+export const AHEAD_MAX = 64;
 
 /**
  * Holds each answer against the certificate of the host that it is said to be from. Many signatures are looked at at the same time,
@@ -31,6 +31,7 @@ export class ReturnJudge {
   readonly #judging: Judging;
   #tail: Promise<void> = Promise.resolve();
   #ahead = 0;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(judging: Judging) {
     this.#judging = judging;
@@ -39,10 +40,13 @@ export class ReturnJudge {
   /** Resolves when there is room for the next one. Throws what `identities` or `take` threw, for this answer or for one before. */
   async hear(item: OpReturnItem): Promise<void> {
     const { crypto, identities, op, take } = this.#judging;
+    if (this.#failure !== undefined) throw this.#failure.error;
     const identity = await identities.of(item.host_id);
-    const verdict = identity.ok ? verifyReturnAside(item.envelope, identity.value, crypto.verify, op) : identity;
+    const judging = identity.ok ? verifyReturnAside(item.envelope, identity.value, crypto.verify, op) : Promise.resolve(identity);
+    // Told in its turn, which does not come when one before it failed.
+    judging.catch(() => {});
     this.#ahead += 1;
-    this.#tail = this.#after(this.#tail, async () => take({ item, identity, verdict: await verdict }));
+    this.#tail = this.#after(this.#tail, async () => take({ item, identity, verdict: await judging }));
     if (this.#ahead >= AHEAD_MAX) await this.#tail;
   }
 
@@ -56,7 +60,9 @@ export class ReturnJudge {
       this.#ahead -= 1;
     });
     // Whoever hears the next one or waits for all of them is told.
-    tail.catch(() => {});
+    tail.catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
     return tail;
   }
 }
