@@ -196,7 +196,7 @@ test("a connection outlives a short pause that the hub asks for, and no long one
     await box.until(() => syncs.length > 2, 600_000);
     return syncs[2];
   };
-  expect(await afterPause(2_000)).toBe(true);
+  expect(await afterPause(1_500)).toBe(true);
   expect(await afterPause(5_000)).toBe(false);
   await box.stop();
 });

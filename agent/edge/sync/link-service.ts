@@ -24,8 +24,8 @@ import { type SyncMessage, syncMessage } from "./sync-request.ts";
 
 /** On top of what a request asks to be held. */
 const REQUEST_TIMEOUT_MS = 30_000;
-/** A pause that a connection outlives: a new one costs both sides more than this one does in that time. */
-const KEPT_MS_MAX = 2_000;
+/** A pause that a connection outlives, with the tenth that is added to it: after REUSE_MS (shared/edge/kept-connection.ts) nobody takes it again. */
+const KEPT_MS_MAX = 1_500;
 
 export function linkService(world: World, desk: Desk, workers: WorkerClient, ops: OpsDoor): Service {
   const link = new LinkRunner(world, desk, workers, ops);

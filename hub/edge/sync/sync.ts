@@ -35,7 +35,7 @@ const HOST_BURST = 30;
 const SYNCS_OF_OP = 2;
 /** Boxes that may be given an op at the same moment without any of them being asked to wait after its answer. */
 export const CROWD_ABOVE = 50;
-/** So long a box is without a held request at most, and what is meant for it with it. */
+/** A box is asked to stay away for no longer, and so long what is meant for it waits. */
 export const CROWD_WAIT_MS_MAX = 1_000;
 /** The slowest pace the hub asks for: far below the time after which a host counts as stale. */
 export const PACE_MS_MAX = 60_000;
@@ -232,7 +232,8 @@ export class Sync {
     if (hasFirstOffer(entry, nowMono)) {
       // The requests that an op brings, one with its answer and one that is held again, are the hub's doing and no asking too often.
       entry.nextSyncMonoMs -= SYNCS_OF_OP * this.#each.intervalMs;
-      this.#crowdArrival = nextArrival(this.#crowdArrival, nowMono, this.#crowd);
+      const dueMs = CROWD_ABOVE * this.#crowd.intervalMs + CROWD_WAIT_MS_MAX;
+      this.#crowdArrival = Math.min(nextArrival(this.#crowdArrival, nowMono, this.#crowd), nowMono + dueMs);
     }
     return this.#replies.newer(entry, msgpack, extras).catch((error: unknown) => this.#failed(error));
   }
@@ -245,11 +246,11 @@ export class Sync {
   }
 
   /**
-   * A thousand boxes were given an op a moment ago: who has answered comes back to be held when the others have had their turn, so
-   * that the answers which somebody waits for go first. Who still has an op to answer waits for nobody.
+   * A thousand boxes were given an op a moment ago: who has nothing to answer (any more) comes back to be held when the others have had
+   * their turn, so that the answers which somebody waits for go first. Who has an op to answer waits for nobody.
    */
   #crowdMs(entry: HostEntry, nowMono: number): number {
-    return entry.ops === undefined ? Math.min(CROWD_WAIT_MS_MAX, waitMs(this.#crowdArrival, nowMono, this.#crowd)) : 0;
+    return entry.ops === undefined ? waitMs(this.#crowdArrival, nowMono, this.#crowd) : 0;
   }
 
   #stoppingMs(): number {
