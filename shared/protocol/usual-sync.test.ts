@@ -69,7 +69,9 @@ const edges = [
   true,
   "event",
 ];
-const odd = fc.oneof(fc.constantFrom<unknown>(...edges), fc.jsonValue({ maxDepth: 2 }));
+// One member is left to the schema alone, below.
+const json = fc.jsonValue({ maxDepth: 2 }).filter((value) => !JSON.stringify(value).includes("__proto__"));
+const odd = fc.oneof(fc.constantFrom<unknown>(...edges), json);
 const many = { numRuns: 20_000 };
 
 describe("a usual sync", () => {
@@ -113,6 +115,11 @@ describe("a usual sync", () => {
     expect(syncs.length).toBeGreaterThan(0);
     for (const sync of syncs) expect(isUsualSync(sync)).toBe(sync.offer === undefined);
   });
+});
+
+test("a record with the one name that the schema drops is the schema's to judge", () => {
+  const row: unknown = JSON.parse('{"seq":1,"kind":"event","body":{"__proto__":1}}');
+  expect([isOutboxItem(row), outboxItem.safeParse(row).success]).toEqual([false, true]);
 });
 
 test("rows and envelopes are judged as their schemas judge them", () => {
