@@ -121,8 +121,9 @@ export class FanOperator {
         lastMs = performance.now();
       },
     });
+    if (!stream.ok || stream.body === null) throw new Error(`the stream of answers: ${stream.status} ${await stream.text()}`);
     // It ends by itself, when the op's last state was told.
-    for await (const item of returnsIn(stream.body ?? new ReadableStream())) await judge.hear(item);
+    for await (const item of returnsIn(stream.body)) await judge.hear(item);
     await judge.settled();
     if (verified.size < this.#identities.size) throw new Error(`the stream ended after ${verified.size} of ${this.#identities.size} answers`);
     return lastMs - startedMs;

@@ -3,7 +3,7 @@
  * with all its durable writes, 1 000 light agents and the operator in this one. Each agent holds a sync on a socket of its own, signs its
  * answer, and holds again once it is acknowledged, when the hub says so; the hub verifies each answer before it stores it; they come back over the
  * operator's event stream, and the operator verifies each again. What the agents leave out is what no other host waits for: their
- * disks, and the operator's signature on the op, which each box looks at on a machine of its own.
+ * disks, their own check of what they sign, and the operator's signature on the op, which each box looks at on a machine of its own.
  *
  * The same with agents attached over NATS, with the credentials and the server configuration that a hub makes, is in the note: the op
  * is broadcast, each agent acknowledges it and puts its answer into the stream, from which the hub takes it.
